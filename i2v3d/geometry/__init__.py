@@ -1,0 +1,1 @@
+"""Frames and units, cameras, motion over time, meshes and rasterising: numpy only."""
