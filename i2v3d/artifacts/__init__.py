@@ -1,0 +1,1 @@
+"""Typed files that pass between stages."""

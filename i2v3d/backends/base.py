@@ -1,0 +1,110 @@
+"""The protocol of each capability: arrays and artifacts at the edges, no torch types.
+
+A backend is made without arguments in the worker process that uses it and may keep what is costly
+to make (a GL context, a loaded model) between calls; results never depend on earlier calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from i2v3d.geometry.frames import Array, Resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout, View
+    from i2v3d.spec.resolved import Inflate, Lathe, MeshShape, Prompts
+
+
+class Segmenter(Protocol):
+    """Prompts to a soft matte."""
+
+    def segment(self, photo: Array, prompts: Prompts) -> Array:
+        """Returns alpha, float32 (height, width) in 0..1, of the prompted thing.
+
+        Args:
+            photo: uint8 (height, width, 3) sRGB.
+            prompts: Box, points, polygons and masks in photo pixels, already combined by meaning.
+        """
+
+    def foreground_colours(self, photo: Array, alpha: Array) -> Array:
+        """Returns uint8 (height, width, 3): the thing's own colour at soft edges, bled outwards elsewhere."""
+
+
+class Inpainter(Protocol):
+    """A picture without some of its pixels to a whole one."""
+
+    def inpaint(self, picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array | None) -> Array:
+        """Returns uint8 (height, width, 3) with the hole filled and every other pixel as it was.
+
+        Args:
+            picture: uint8 (height, width, 3).
+            is_hole: bool (height, width).
+            guide: float32 (height, width, 3) in 0..1 or None: fill from source pixels with a similar guide
+                (row number for ground and backdrop, plane coordinates for a room).
+            is_forbidden: bool (height, width) or None: known pixels that must not be copied.
+        """
+
+
+class Mesher(Protocol):
+    """One object's matte to a textured mesh."""
+
+    def lift(self, cut_out: Array, layout: SolvedLayout, name: str, shape: MeshShape) -> MeshData:
+        """Returns the mesh in the object's frame, exact in the source view.
+
+        Args:
+            cut_out: uint8 (height, width, 4) over the whole photo.
+            layout: The solved layout, which says where object `name` stands.
+            name: The object.
+            shape: How to give it depth.
+        """
+
+
+@dataclass(frozen=True)
+class RenderedFrame:
+    """A rendered frame: `colour` uint8 (height, width, 3) sRGB, and its passes."""
+
+    colour: Array
+    passes: FramePasses
+
+
+class SceneRenderer(Protocol):
+    """The scene cache to pictures and exact passes."""
+
+    def render(
+        self, static: Path, states: tuple[Path, ...], current: int, resolution: Resolution
+    ) -> RenderedFrame:
+        """Returns the frame `states[current]`; its neighbours in `states` give the flow.
+
+        Args:
+            static: A `SceneStatic` folder.
+            states: One to three consecutive `FrameState` files.
+            current: Which of them to draw.
+            resolution: Size of the frame.
+        """
+
+
+class KeyframeRefiner(Protocol):
+    """A rendered keyframe to a refined one."""
+
+
+class ClipInterpolator(Protocol):
+    """Two refined keyframes and the renders between them to the frames between."""
+
+
+Progress = "Callable[[float, str], None]"
+__all__ = [
+    "ClipInterpolator",
+    "Inflate",
+    "Inpainter",
+    "KeyframeRefiner",
+    "Lathe",
+    "Mesher",
+    "RenderedFrame",
+    "SceneRenderer",
+    "Segmenter",
+    "View",
+]

@@ -1,0 +1,1 @@
+"""Render a script template, run Blender in a child process, read what it wrote."""

@@ -1,0 +1,1 @@
+"""From a resolved scene to a checked graph of stage calls, and its printed forms."""

@@ -1,0 +1,1 @@
+"""Walks a plan: workers, scheduling, work directories, events."""

@@ -1,0 +1,1 @@
+"""The scene spec: model, YAML with positions, units, templating, resolving, JSON schema."""

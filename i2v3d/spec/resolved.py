@@ -1,0 +1,298 @@
+"""The scene as the compiler sees it: every default filled in, every unit converted, every name resolved.
+
+`spec.model` is the spec as given; `spec.resolve` turns it into these frozen records and reports
+what can't be resolved with its line. Units: pixels of the prepared photo, metres, radians, frame
+numbers from zero. Stages read nothing else of a spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from i2v3d.geometry.frames import Resolution
+
+Vector = tuple[float, float, float]
+Profile = Literal["draft", "paper", "modern"]
+EASINGS = (
+    "linear",
+    "constant",
+    *(f"{way}_{curve}" for curve in ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic") for way in ("in", "out", "in_out")),
+)
+# `in`, `out`, `in_out` alone mean the sine curve. Each easing shapes the interval that ENDS at its key.
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The user's photo and how it becomes the working picture.
+
+    The working ("prepared") photo is the whole photo, EXIF-rotated, converted to 8-bit sRGB, and scaled so
+    that the output window fits 1:1. Mask prompts and everything called "photo pixels" refer to it.
+
+    Attributes:
+        file: The photo.
+        size: Size of the prepared photo.
+        window_left, window_top: Integer first corner of the output window in the prepared photo.
+        prompt: Text for generative backends.
+    """
+
+    file: Path
+    size: Resolution
+    window_left: int
+    window_top: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one)."""
+
+    size: Resolution
+    fps: float
+    frame_count: int
+
+
+@dataclass(frozen=True)
+class SourceCamera:
+    """What is declared of the camera that took the photo; `stages/layout.py` solves the rest."""
+
+    fov_rad: float
+    height_m: float
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What the user says of an object's outline, in photo pixels; several kinds are combined.
+
+    Attributes:
+        box: (left, top, right, bottom) or None.
+        include_points, exclude_points: (x, y) on the thing, and on what is not.
+        polygons: Rough outlines, each three or more (x, y).
+        mask_file: A mask picture of the photo's shape (any size), white = thing; None without.
+        band_px: Half width of the band around the outline in which it is found automatically.
+        soft_px: Half width of the band in which the matte may be soft.
+    """
+
+    box: tuple[float, float, float, float] | None
+    include_points: tuple[tuple[float, float], ...]
+    exclude_points: tuple[tuple[float, float], ...]
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+    mask_file: Path | None
+    band_px: float
+    soft_px: float
+
+
+@dataclass(frozen=True)
+class Inflate:
+    """A relief with a half-elliptic section over the outline. thickness: share of the smaller extent."""
+
+    thickness: float
+    back: Literal["mirror", "smooth"]
+
+
+@dataclass(frozen=True)
+class Lathe:
+    """A surface of revolution about the outline's middle line."""
+
+    segments: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """A flat picture that stands where the object stands."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A cuboid behind the outline. depth_m: None = as deep as wide."""
+
+    depth_m: float | None
+
+
+@dataclass(frozen=True)
+class MeshFile:
+    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl), its base put where the object stands."""
+
+    file: Path
+
+
+MeshShape = Inflate | Lathe | Card | Box | MeshFile
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an added object stands: a point in metres, world axes, relative to the ground under the origin.
+
+    Attributes:
+        at_m: World position of the object's pivot.
+        is_relative: True when `at_m` is an offset from the rest place of the object it copies.
+        turn_rad: Turn about the world's Z axis.
+    """
+
+    at_m: Vector
+    is_relative: bool
+    turn_rad: float
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object. Exactly one of `prompts`, `copy_of`, or a MeshFile shape with `place` gives its pixels or geometry.
+
+    Attributes:
+        name: Any text; used for names only.
+        prompts: Outline prompts, for an object that is in the photo.
+        copy_of: Name of the object whose mesh it shares.
+        shape: How it gets depth; that of the original for a copy.
+        place: Where an added or copied object stands; None keeps a photo object where it was seen.
+        height_m: Real height, which fixes the scale of the scene (photo objects) or of the mesh (files).
+        pivot_m: Offset of the pivot from the centre of the base, in metres, object axes.
+        contact_y_px: Photo row of its contact with the ground, when the lowest visible row is not it.
+        is_standing: True = stands on the ground; False = floats at `distance_m` (a head cut by the frame).
+        distance_m: z-depth for an object that does not stand on the ground, or None.
+        class_name: Text for generative backends, or empty.
+        spec_path: `objects.rocket`.
+    """
+
+    name: str
+    prompts: Prompts | None
+    copy_of: str | None
+    shape: MeshShape
+    place: Place | None
+    height_m: float | None
+    pivot_m: Vector
+    contact_y_px: float | None
+    is_standing: bool
+    distance_m: float | None
+    class_name: str
+    spec_path: str
+
+
+@dataclass(frozen=True)
+class Background:
+    """The declared layout of what is behind the objects.
+
+    Attributes:
+        layout: `ground_and_backdrop` (ground plane up to the contact row of an upright backdrop), `plane`
+            (a table seen from above: the whole photo lies on the ground plane), `backdrop` (one upright
+            plane), `room` (box room from its back wall), `dome` (ground plane under a far sky), `depth`
+            (a depth file).
+        horizon_y_px: Row of the horizon (may be far outside the picture), or None to derive it.
+        contact_y_px: Row where the backdrop meets the ground, or None (then just below the horizon).
+        back_wall_px: (left, top, right, bottom) of a room's back wall, or None.
+        distance_m: Distance of the backdrop or dome, or None to derive it.
+        depth_file: A depth map (.npy, 16-bit .png), or None.
+        depth_kind: `metric` z-depth in metres, or `inverse` (near = large), scaled between near and far.
+        near_m, far_m: Range for inverse depth maps.
+        margin: How far the picture is widened on each side, as a share of its width and height.
+        hole_grow_px: How far object holes are grown on every side before filling.
+        shadow_grow_px: How far they are grown downwards, over the contact shadow.
+        forbidden: Polygons in photo pixels that must not be used as a source of filling.
+    """
+
+    layout: Literal["ground_and_backdrop", "plane", "backdrop", "room", "dome", "depth"]
+    horizon_y_px: float | None
+    contact_y_px: float | None
+    back_wall_px: tuple[float, float, float, float] | None
+    distance_m: float | None
+    depth_file: Path | None
+    depth_kind: Literal["metric", "inverse"]
+    near_m: float
+    far_m: float
+    margin: float
+    hole_grow_px: int
+    shadow_grow_px: int
+    forbidden: tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class MotionKey:
+    """A key of an object's motion, relative to its rest; a channel that is None is not keyed here.
+
+    Attributes:
+        frame: May be fractional when a time falls between frames.
+        move_m: World axes.
+        rotate_rad: XYZ Euler about the pivot, world axes at rest.
+        axis, angle_rad: Instead of rotate_rad: a turn about a world axis through the pivot (may pass 360 degrees).
+        scale: Factor per axis.
+        ease: One of EASINGS, for the interval that ends here.
+    """
+
+    frame: float
+    move_m: Vector | None
+    rotate_rad: Vector | None
+    axis: Vector | None
+    angle_rad: float | None
+    scale: Vector | None
+    ease: str
+
+
+@dataclass(frozen=True)
+class CameraKey:
+    """A key of the camera path: a pose relative to the source view, composed in the order of these fields.
+
+    Every number is interpolated from the key before with this key's easing; a field left out keeps the
+    value it had at the key before (the source view at the start).
+
+    Attributes:
+        frame: May be fractional.
+        orbit_azimuth_rad, orbit_elevation_rad: Turn about the vertical axis through `orbit_around` (positive =
+            the camera travels to its right, counter-clockwise seen from above), and lift over it; the camera keeps aiming as it did relative to that point.
+        orbit_distance: Factor on the distance to `orbit_around`.
+        orbit_around: Object name, or a world point in metres, or None.
+        move_m: World axes.
+        dolly_m: Forward along the horizontal viewing direction of the camera so far.
+        pan_rad: Turn about the world's vertical, positive to the right.
+        tilt_rad: Positive up.
+        roll_rad: About the viewing axis, positive clockwise as seen through the camera.
+        look_at: Object name, or world point, or None: overrides pan and tilt.
+        zoom: Factor on the focal length.
+        ease: One of EASINGS.
+    """
+
+    frame: float
+    orbit_azimuth_rad: float
+    orbit_elevation_rad: float
+    orbit_distance: float
+    orbit_around: str | Vector | None
+    move_m: Vector
+    dolly_m: float
+    pan_rad: float
+    tilt_rad: float
+    roll_rad: float
+    look_at: str | Vector | None
+    zoom: float
+    ease: str
+
+
+@dataclass(frozen=True)
+class Keyframing:
+    """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
+
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole scene, ready to compile.
+
+    Attributes:
+        backends: Catalog id by stage kind; every stage that needs a backend is in it.
+        seed: Seed of everything random.
+        extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+    """
+
+    name: str
+    photo: Photo
+    output: Output
+    camera: SourceCamera
+    objects: tuple[SceneObject, ...]
+    background: Background
+    motion: Mapping[str, tuple[MotionKey, ...]]
+    camera_path: tuple[CameraKey, ...]
+    keyframing: Keyframing
+    profile: Profile
+    backends: Mapping[str, str]
+    seed: int
+    extras: Mapping[str, Any]

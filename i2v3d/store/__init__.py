@@ -1,0 +1,1 @@
+"""Digests, step keys, content-addressed objects and records, garbage collection."""
