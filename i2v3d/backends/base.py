@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from i2v3d.geometry.frames import Array, Resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout, View
@@ -74,9 +73,7 @@ class RenderedFrame:
 class SceneRenderer(Protocol):
     """The scene cache to pictures and exact passes."""
 
-    def render(
-        self, static: Path, states: tuple[Path, ...], current: int, resolution: Resolution
-    ) -> RenderedFrame:
+    def render(self, static: Path, states: tuple[Path, ...], current: int, resolution: Resolution) -> RenderedFrame:
         """Returns the frame `states[current]`; its neighbours in `states` give the flow.
 
         Args:

@@ -40,14 +40,38 @@ class Backend:
 _EMBEDDED = "i2v3d.backends.embedded"
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend("embedded", "segment", "draft", f"{_EMBEDDED}.segment:GrabCutMatting", "GrabCut in a band, closed-form matting"),
+    Backend(
+        "embedded", "segment", "draft", f"{_EMBEDDED}.segment:GrabCutMatting", "GrabCut in a band, closed-form matting"
+    ),
     Backend("embedded", "inpaint", "draft", f"{_EMBEDDED}.inpaint:GuidedPatchMatch", "PatchMatch guided by the layout"),
-    Backend("embedded", "background_views", "draft", f"{_EMBEDDED}.inpaint:GuidedPatchMatch", "photo widened by guided PatchMatch"),
-    Backend("embedded", "foreground_mesh", "draft", f"{_EMBEDDED}.meshing:ShapeMesher", "inflation, lathe, card, box or a mesh file"),
-    Backend("gl", "render", "draft", f"{_EMBEDDED}.render_gl:GlRenderer", "one off-screen OpenGL pass (EGL, CPU or GPU)"),
+    Backend(
+        "embedded",
+        "background_views",
+        "draft",
+        f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
+        "photo widened by guided PatchMatch",
+    ),
+    Backend(
+        "embedded",
+        "foreground_mesh",
+        "draft",
+        f"{_EMBEDDED}.meshing:ShapeMesher",
+        "inflation, lathe, card, box or a mesh file",
+    ),
+    Backend(
+        "gl", "render", "draft", f"{_EMBEDDED}.render_gl:GlRenderer", "one off-screen OpenGL pass (EGL, CPU or GPU)"
+    ),
     Backend("cycles", "render", "paper", f"{_EMBEDDED}.render_cycles:CyclesRenderer", "Blender Cycles, the reference"),
-    Backend("embedded", "keyframes", "draft", f"{_EMBEDDED}.refine:PatchRefiner", "guided patch synthesis on bad pixels"),
-    Backend("embedded", "interpolate", "draft", f"{_EMBEDDED}.interpolate:FlowInterpolator", "render-flow warp with visibility test"),
+    Backend(
+        "embedded", "keyframes", "draft", f"{_EMBEDDED}.refine:PatchRefiner", "guided patch synthesis on bad pixels"
+    ),
+    Backend(
+        "embedded",
+        "interpolate",
+        "draft",
+        f"{_EMBEDDED}.interpolate:FlowInterpolator",
+        "render-flow warp with visibility test",
+    ),
 )
 
 

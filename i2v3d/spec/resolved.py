@@ -19,7 +19,11 @@ Profile = Literal["draft", "paper", "modern"]
 EASINGS = (
     "linear",
     "constant",
-    *(f"{way}_{curve}" for curve in ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic") for way in ("in", "out", "in_out")),
+    *(
+        f"{way}_{curve}"
+        for curve in ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
+        for way in ("in", "out", "in_out")
+    ),
 )
 # `in`, `out`, `in_out` alone mean the sine curve. Each easing shapes the interval that ENDS at its key.
 

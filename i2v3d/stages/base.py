@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
 
 Determinism = Literal["exact", "seeded"]
-NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,9 @@ class Node:
     name: str
     stage: str
     params: Any  # the stage's own frozen Params dataclass
-    inputs: Mapping[str, InputRef | tuple[InputRef, ...] | None] = NO_FIELDS
+    inputs: Mapping[str, InputRef | tuple[InputRef, ...] | None] = field(default_factory=dict)
     backend: str | None = None
-    origins: Mapping[str, str] = field(default=NO_FIELDS)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
