@@ -41,36 +41,68 @@ _EMBEDDED = "i2v3d.backends.embedded"
 
 BACKENDS: tuple[Backend, ...] = (
     Backend(
-        "embedded", "segment", "draft", f"{_EMBEDDED}.segment:GrabCutMatting", "GrabCut in a band, closed-form matting"
+        "embedded",
+        "segment",
+        "draft",
+        f"{_EMBEDDED}.segment:GrabCutMatting",
+        "GrabCut in a band around the prompts, closed-form matting",
+        requires=("opencv-python-headless", "scipy"),
     ),
-    Backend("embedded", "inpaint", "draft", f"{_EMBEDDED}.inpaint:GuidedPatchMatch", "PatchMatch guided by the layout"),
+    Backend(
+        "embedded",
+        "inpaint",
+        "draft",
+        f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
+        "PatchMatch guided by the declared layout",
+        requires=("opencv-python-headless", "pypatchmatch"),
+    ),
     Backend(
         "embedded",
         "background_views",
         "draft",
         f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
-        "photo widened by guided PatchMatch",
+        "the photo widened by guided PatchMatch, no invented views",
+        requires=("opencv-python-headless", "pypatchmatch"),
     ),
     Backend(
         "embedded",
         "foreground_mesh",
         "draft",
         f"{_EMBEDDED}.meshing:ShapeMesher",
-        "inflation, lathe, card, box or a mesh file",
+        "inflation, lathe, card, box, or a mesh file",
+        requires=("opencv-python-headless", "scipy", "trimesh"),
     ),
     Backend(
-        "gl", "render", "draft", f"{_EMBEDDED}.render_gl:GlRenderer", "one off-screen OpenGL pass (EGL, CPU or GPU)"
+        "gl",
+        "render",
+        "draft",
+        f"{_EMBEDDED}.render_gl:GlRenderer",
+        "one off-screen OpenGL pass through EGL, on the CPU or a GPU",
+        requires=("moderngl",),
     ),
-    Backend("cycles", "render", "paper", f"{_EMBEDDED}.render_cycles:CyclesRenderer", "Blender Cycles, the reference"),
     Backend(
-        "embedded", "keyframes", "draft", f"{_EMBEDDED}.refine:PatchRefiner", "guided patch synthesis on bad pixels"
+        "cycles",
+        "render",
+        "paper",
+        f"{_EMBEDDED}.render_cycles:CyclesRenderer",
+        "Blender Cycles: the reference, and the choice where no EGL exists",
+        requires=("bpy", "openexr"),
+    ),
+    Backend(
+        "embedded",
+        "keyframes",
+        "draft",
+        f"{_EMBEDDED}.refine:PatchRefiner",
+        "guided patch synthesis on bad pixels only",
+        requires=("opencv-python-headless",),
     ),
     Backend(
         "embedded",
         "interpolate",
         "draft",
         f"{_EMBEDDED}.interpolate:FlowInterpolator",
-        "render-flow warp with visibility test",
+        "keyframe corrections carried along the exact render flow",
+        requires=("opencv-python-headless",),
     ),
 )
 

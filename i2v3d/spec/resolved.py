@@ -16,15 +16,8 @@ from i2v3d.geometry.frames import Resolution
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
-EASINGS = (
-    "linear",
-    "constant",
-    *(
-        f"{way}_{curve}"
-        for curve in ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
-        for way in ("in", "out", "in_out")
-    ),
-)
+_CURVES = ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
+EASINGS = ("linear", "constant", *(f"{way}_{curve}" for curve in _CURVES for way in ("in", "out", "in_out")))
 # `in`, `out`, `in_out` alone mean the sine curve. Each easing shapes the interval that ENDS at its key.
 
 
@@ -242,7 +235,8 @@ class CameraKey:
     Attributes:
         frame: May be fractional.
         orbit_azimuth_rad, orbit_elevation_rad: Turn about the vertical axis through `orbit_around` (positive =
-            the camera travels to its right, counter-clockwise seen from above), and lift over it; the camera keeps aiming as it did relative to that point.
+            the camera travels to its right, counter-clockwise seen from above), and lift over it; the camera
+            keeps aiming as it did relative to that point.
         orbit_distance: Factor on the distance to `orbit_around`.
         orbit_around: Object name, or a world point in metres, or None.
         move_m: World axes.

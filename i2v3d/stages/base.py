@@ -168,7 +168,8 @@ def stage(
         hints = typing.get_type_hints(run)
         inputs_type, params_type, outputs_type = hints["inputs"], hints["params"], hints["return"]
         for part in (inputs_type, params_type, outputs_type):
-            if not dataclasses.is_dataclass(part) or not part.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # set by dataclass
+            parameters = getattr(part, "__dataclass_params__", None)
+            if parameters is None or not parameters.frozen:
                 raise GraphError(f"stage {kind}: {part.__name__} must be a frozen dataclass")
         if kind in _REGISTRY and _REGISTRY[kind].module != module.__name__:
             raise GraphError(f"stage {kind}: defined in {_REGISTRY[kind].module} and in {module.__name__}")
