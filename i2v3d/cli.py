@@ -1,0 +1,264 @@
+"""Commands: parse, call, print, exit code; nothing else.
+
+Only click is imported here; each command imports what it needs, so that `--help` stays quick.
+Exit codes: 0 done, 1 a step failed, 2 bad spec or usage, 3 missing backend, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from i2v3d import __version__
+
+if TYPE_CHECKING:
+    from i2v3d.execute.project import Project, ProjectOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SPEC = click.argument("spec", type=click.Path(path_type=Path))
+_PROJECT_OPTIONS = (
+    click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override one field of the spec."),
+    click.option("--vars", "variables", type=click.Path(path_type=Path), help="YAML file of template variables."),
+    click.option("--variant", metavar="NAME", help="Use this variant of the spec."),
+    click.option(
+        "--profile", type=click.Choice(["draft", "paper", "modern"]), help="Use the backends of this profile."
+    ),
+    click.option("--cache", type=click.Path(path_type=Path), help="Store folder [.i2v3d beside the spec]."),
+    click.option("--out", type=click.Path(path_type=Path), help="Output folder [out/NAME beside the spec]."),
+    click.option(
+        "--allow-path",
+        "allow_paths",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Let the spec read files below this folder, too.",
+    ),
+)
+
+
+def _with_project_options(command: Command) -> Command:
+    for option in reversed(_PROJECT_OPTIONS):
+        command = option(command)
+    return _SPEC(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="i2v3d")
+@click.option("--debug", is_flag=True, help="Show a traceback for errors.")
+def main(debug: bool) -> None:
+    """Direct a photo: a scene spec in YAML goes in, a video comes out."""
+    # `--debug` is read where errors are caught: see `run`.
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The photo to start from.")
+@click.option("--template", default="minimal", help="Starter spec [minimal].")
+def init(folder: Path, image: Path | None, template: str) -> None:
+    """Make a folder with a starter spec and your photo."""
+    from i2v3d.spec.starter import write_starter
+
+    click.echo(f"wrote {write_starter(folder, image=image, template=template)}")
+
+
+@main.command()
+@_with_project_options
+def validate(**options: Any) -> None:
+    """Check a spec; every problem is shown with its line."""
+    from i2v3d.execute.project import load_spec
+    from i2v3d.report.problems import problems_text
+
+    loaded = load_spec(_options(options))
+    if notes := (*loaded.warnings, *loaded.unavailable):
+        click.echo(problems_text(notes), err=True)
+    scene = loaded.scene
+    size = scene.output.size
+    click.echo(
+        f"{options['spec']}: fine. {scene.name}: {len(scene.objects)} objects, "
+        f"{scene.output.frame_count} frames of {size.width}x{size.height} at {scene.output.fps:g} fps, profile {scene.profile}"
+    )
+
+
+@main.command()
+@_with_project_options
+@click.option("--format", "form", type=click.Choice(["text", "mermaid", "dot"]), default="text", show_default=True)
+def graph(form: str, **options: Any) -> None:
+    """Print the graph of steps that a spec compiles to."""
+    from i2v3d.compile.printing import graph_text
+
+    click.echo(graph_text(_project(options).graph, form))
+
+
+@main.command()
+@_with_project_options
+@click.option("--all", "show_all", is_flag=True, help="List every step, not one line a stage.")
+def plan(show_all: bool, **options: Any) -> None:
+    """Say which steps a build would run, and why."""
+    from i2v3d.report.tables import plan_text
+
+    click.echo(plan_text(_project(options).plan(), show_all=show_all))
+
+
+@main.command()
+@_with_project_options
+@click.option("--until", metavar="STAGE", help="Stop after this stage or step.")
+@click.option("--only", multiple=True, metavar="STEP", help="Build only this stage or step and what it needs.")
+@click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if it is up to date.")
+@click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
+@click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
+@click.option("--check-determinism", is_flag=True, help="Run every step that runs twice and compare.")
+@click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
+def build(progress: str, **options: Any) -> None:
+    """Build the video, doing only what is not done yet."""
+    from i2v3d.execute.fastpath import unchanged_build
+
+    chosen = _options(options)
+    if report := unchanged_build(chosen):
+        click.echo(report)
+        return
+    from i2v3d.report.progress import watch
+
+    project = _project(options)
+    with watch(progress) as on_event:
+        result = project.build(on_event)
+    click.echo(result.summary)
+    sys.exit(result.exit_code)
+
+
+@main.command()
+@_with_project_options
+@click.argument("step")
+def explain(step: str, **options: Any) -> None:
+    """Say why a step would run, or ran: each changed key field, old and new, with its line in the spec."""
+    from i2v3d.report.tables import explanation_text
+
+    click.echo(explanation_text(_project(options).explain(step)))
+
+
+@main.command()
+def stages() -> None:
+    """List the stages with their inputs and outputs."""
+    from i2v3d.report.tables import stages_text
+    from i2v3d.stages import load_stages
+
+    click.echo(stages_text(load_stages()))
+
+
+@main.command()
+@click.option("--stage", help="Only the backends of this stage.")
+def backends(stage: str | None) -> None:
+    """List the backends of each stage, and which profile picks them."""
+    from i2v3d.backends.catalog import BACKENDS
+    from i2v3d.report.tables import backends_text
+
+    click.echo(backends_text(tuple(backend for backend in BACKENDS if stage in (None, backend.stage))))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of a scene spec."""
+    from i2v3d.resources import schemas_dir
+
+    click.echo((schemas_dir() / "scene.schema.json").read_text(encoding="utf-8"), nl=False)
+
+
+@main.command()
+@click.option("--profile", type=click.Choice(["draft", "paper", "modern"]), default="draft", show_default=True)
+@click.option("--fix", is_flag=True, help="Install missing system libraries through apt-get.")
+def doctor(profile: str, fix: bool) -> None:
+    """Say what is installed and what a profile lacks, with the line that installs it."""
+    from i2v3d.execute.environment import inspect_machine, install_system_libraries
+    from i2v3d.report.tables import findings_text
+
+    if fix and (packages := install_system_libraries()):
+        click.echo(f"installed {', '.join(packages)}")
+    findings = inspect_machine(profile)
+    click.echo(findings_text(findings))
+    sys.exit(0 if all(finding.is_good for finding in findings) else 3)
+
+
+@main.group()
+def cache() -> None:
+    """Look at the store of finished steps, check it, or make it smaller."""
+
+
+_CACHE = click.option(
+    "--cache",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(".i2v3d"),
+    show_default=True,
+    help="Store folder.",
+)
+
+
+@cache.command("ls")
+@_CACHE
+def cache_ls(folder: Path) -> None:
+    """List the stored steps, newest first, with their sizes."""
+    from i2v3d.report.tables import cache_text
+    from i2v3d.store import open_store
+
+    click.echo(cache_text(open_store(folder)))
+
+
+@cache.command("verify")
+@_CACHE
+def cache_verify(folder: Path) -> None:
+    """Rehash every stored file; what is damaged is dropped and will be built again."""
+    from i2v3d.report.tables import verify_text
+    from i2v3d.store import open_store
+
+    damaged = open_store(folder).verify()
+    click.echo(verify_text(damaged))
+    sys.exit(1 if damaged else 0)
+
+
+@cache.command("gc")
+@_CACHE
+@click.option("--max-size", default="10GB", show_default=True, help="Keep the store below this size.")
+def cache_gc(folder: Path, max_size: str) -> None:
+    """Drop the oldest results until the store is small enough; the last build is kept."""
+    from i2v3d.report.tables import gc_text
+    from i2v3d.store import open_store, parse_size
+
+    click.echo(gc_text(open_store(folder).collect(parse_size(max_size))))
+
+
+def _options(options: dict[str, Any]) -> ProjectOptions:
+    from i2v3d.execute.project import ProjectOptions
+
+    return ProjectOptions(**options)
+
+
+def _project(options: dict[str, Any]) -> Project:
+    from i2v3d.execute.project import open_project
+
+    return open_project(_options(options))
+
+
+def run() -> None:
+    """Runs the command line and turns i2v3d's own errors into text and an exit code."""
+    try:
+        main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was finished is kept", err=True)
+        sys.exit(130)
+    except Exception as error:  # only to tell our own errors from bugs; bugs are raised again
+        from i2v3d.errors import I2V3DError
+
+        if not isinstance(error, I2V3DError) or "--debug" in sys.argv:
+            raise
+        from i2v3d.report.problems import error_text
+
+        click.echo(error_text(error), err=True)
+        sys.exit(error.exit_code)

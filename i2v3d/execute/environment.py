@@ -1,0 +1,112 @@
+"""What is installed on this machine and what a profile lacks, with the line that would install it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+
+from i2v3d.backends.catalog import BACKENDS
+from i2v3d.blender.system_libraries import missing_libraries
+from i2v3d.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What: a distribution, a system library, a capability.
+        is_good: Whether it is as it must be.
+        detail: Version or what is wrong.
+        fix: The command line that mends it; empty when nothing is to be done.
+    """
+
+    name: str
+    is_good: bool
+    detail: str
+    fix: str = ""
+
+
+def inspect_python() -> Finding:
+    """Returns whether this interpreter is one that bpy has wheels for."""
+    version = sys.version.split()[0]
+    is_good = sys.version_info[:2] == (3, 11)
+    return Finding("python", is_good, version if is_good else f"{version}, but bpy 5.0 needs 3.11")
+
+
+def inspect_distributions(profile: str) -> tuple[Finding, ...]:
+    """Returns what a profile's backends need installed, one finding per distribution, and what is not written yet."""
+    findings: dict[str, Finding] = {}
+    for backend in BACKENDS:
+        if backend.profile != profile:
+            continue
+        package = f"i2v3d[{backend.extra}]" if backend.extra else "i2v3d"
+        for name in backend.requires:
+            findings.setdefault(name, _distribution(name, f"pip install '{package}'"))
+    if profile != "draft" and not any(
+        backend.profile == profile and backend.stage == "keyframes" for backend in BACKENDS
+    ):
+        findings["models"] = Finding("models", False, f"profile {profile} is not available yet; use profile draft")
+    return tuple(findings.values())
+
+
+def inspect_system_libraries() -> tuple[Finding, ...]:
+    """Returns the shared libraries that Blender and EGL lack; one good finding when nothing is missing."""
+    missing = missing_libraries()
+    if not missing:
+        return (Finding("system libraries", True, "all that Blender and EGL load are here"),)
+    line = "apt-get install -y " + " ".join(sorted({library.package for library in missing}))
+    return tuple(
+        Finding(library.soname, False, f"missing; Debian package {library.package}", line) for library in missing
+    )
+
+
+def install_system_libraries() -> tuple[str, ...]:
+    """Installs the missing system libraries through apt and returns the names of the packages.
+
+    Raises:
+        UsageError: There is no apt here, no right to use it, or it failed.
+    """
+    packages = tuple(sorted({library.package for library in missing_libraries()}))
+    if not packages:
+        return ()
+    if shutil.which("apt-get") is None:
+        raise UsageError(
+            f"system libraries are missing and there is no apt-get here: {', '.join(packages)}",
+            hint="install the packages of these names (or your distribution's equal) by hand",
+        )
+    prefix = () if os.geteuid() == 0 else ("sudo",)
+    if prefix and shutil.which("sudo") is None:
+        raise UsageError(
+            "installing system libraries needs root", hint=f"as root: apt-get install -y {' '.join(packages)}"
+        )
+    _run_apt((*prefix, "apt-get", "update", "-q"))
+    _run_apt((*prefix, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages))
+    if still := missing_libraries():
+        raise UsageError(
+            f"apt-get installed the packages, but {', '.join(library.soname for library in still)} still can't be loaded"
+        )
+    return packages
+
+
+def all_good(findings: Iterable[Finding]) -> bool:
+    """Returns whether nothing is to be mended."""
+    return all(finding.is_good for finding in findings)
+
+
+def _run_apt(command: tuple[str, ...]) -> None:
+    result = subprocess.run(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
+    if result.returncode != 0:
+        raise UsageError(f"`{' '.join(command)}` failed with exit code {result.returncode}")
+
+
+def _distribution(name: str, fix: str) -> Finding:
+    try:
+        return Finding(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", fix)

@@ -1,0 +1,75 @@
+"""Plain-text tables of what the commands print: plans, explanations, stages, backends, findings, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from i2v3d.backends.catalog import Backend
+    from i2v3d.execute.environment import Finding
+    from i2v3d.stages.base import FieldType, Stage
+
+
+def columns_text(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows as left-aligned columns with two spaces between; the last column is not padded."""
+    if not rows:
+        return ""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    lines = (
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def stages_text(stages: Mapping[str, Stage]) -> str:
+    """Returns what each stage does, takes and gives."""
+    blocks = []
+    for stage in stages.values():
+        lines = [f"{stage.kind}  {stage.title}"]
+        lines.append(f"    takes  {_fields_text(stage.inputs)}")
+        lines.append(f"    gives  {_fields_text(stage.outputs)}")
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
+
+
+def backends_text(backends: Iterable[Backend]) -> str:
+    """Returns one line a backend."""
+    header = ("stage", "backend", "profile", "licence", "what it is")
+    return columns_text([header, *((b.stage, b.id, b.profile, b.licence, b.title) for b in backends)])
+
+
+def findings_text(findings: Iterable[Finding]) -> str:
+    """Returns what `doctor` found; each thing to mend is followed by the line that mends it."""
+    listed = tuple(findings)
+    table = columns_text([("ok" if f.is_good else "MISSING", f.name, f.detail) for f in listed])
+    fixes = dict.fromkeys(finding.fix for finding in listed if not finding.is_good and finding.fix)
+    if not fixes:
+        return table
+    return "\n".join([table, "", "to mend it:", *(f"  {fix}" for fix in fixes)])
+
+
+def size_text(size_bytes: float) -> str:
+    """Returns a size with a unit, such as `12.3 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """Returns a duration as people say it: `0.4 s`, `12 s`, `3 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+def _fields_text(fields: Iterable[FieldType]) -> str:
+    parts = []
+    for field in fields:
+        kind = field.artifact.__name__ if field.artifact is not None else "file"
+        parts.append(f"{field.name}: {kind}{'...' if field.is_many else ''}{'?' if field.is_optional else ''}")
+    return ", ".join(parts) or "nothing"
