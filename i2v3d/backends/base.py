@@ -6,6 +6,7 @@ to make (a GL context, a loaded model) between calls; results never depend on ea
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +15,7 @@ from i2v3d.geometry.frames import Array, Resolution
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from i2v3d.artifacts.keyframes import KeyframeMemory
     from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout, View
     from i2v3d.spec.resolved import Inflate, Lathe, MeshShape, Prompts
 
@@ -84,12 +86,55 @@ class SceneRenderer(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class KeyframePast:
+    """The keyframe before, and the way from it.
+
+    Attributes:
+        colour: uint8 (height, width, 3), the keyframe before, refined.
+        memory: What it remembers.
+        passes: Passes of every frame from that keyframe to this one, both included, in time order;
+            read one by one, so that a long interval does not fill the memory.
+    """
+
+    colour: Array
+    memory: KeyframeMemory
+    passes: Iterable[FramePasses]
+
+
+@dataclass(frozen=True)
+class RefinedKeyframe:
+    """A refined keyframe: `colour` uint8 (height, width, 3) sRGB, and what the next one must know of it."""
+
+    colour: Array
+    memory: KeyframeMemory
+
+
 class KeyframeRefiner(Protocol):
     """A rendered keyframe to a refined one."""
+
+    def refine(self, frame: RenderedFrame, photo: Array, past: KeyframePast | None, *, seed: int) -> RefinedKeyframe:
+        """Returns the refined keyframe, of the frame's size.
+
+        Args:
+            frame: The rendered keyframe.
+            photo: uint8 (height, width, 3), the photo in the output window.
+            past: The keyframe before; None for the first.
+            seed: Seed of everything random.
+        """
 
 
 class ClipInterpolator(Protocol):
     """Two refined keyframes and the renders between them to the frames between."""
+
+    def interpolate(self, first: Array, last: Array, frames: Sequence[RenderedFrame]) -> Iterator[Array]:
+        """Yields uint8 (height, width, 3) for each frame; the two ends are `first` and `last` themselves.
+
+        Args:
+            first: uint8 (height, width, 3), the refined keyframe at the start.
+            last: The same at the end.
+            frames: Renders from the first to the last keyframe, both included, read when asked for.
+        """
 
 
 Progress = "Callable[[float, str], None]"
@@ -97,9 +142,11 @@ __all__ = [
     "ClipInterpolator",
     "Inflate",
     "Inpainter",
+    "KeyframePast",
     "KeyframeRefiner",
     "Lathe",
     "Mesher",
+    "RefinedKeyframe",
     "RenderedFrame",
     "SceneRenderer",
     "Segmenter",

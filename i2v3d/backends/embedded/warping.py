@@ -1,0 +1,207 @@
+"""Chains of exact render flow: where each pixel's surface was in another frame, and whether it was seen.
+
+Pixel positions here are array indices (the centre of the first pixel is (0, 0)), as `cv2.remap` has
+them. Where nothing was drawn (id 0) the flow is continued from the background, so that what a keyframe
+invented there can be carried too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from i2v3d.artifacts.scene import FramePasses
+from i2v3d.geometry.frames import Array
+
+# Forward and backward flow must cancel to this, plus a share of their length for sampling between pixels.
+_ROUND_TRIP_PX = 0.35
+_ROUND_TRIP_SHARE = 0.05
+_DEPTH_RATIO = 1.12  # a surface that changes its depth more than this from frame to frame is another one
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where the surface under each pixel of a frame lies in one fixed frame, the key.
+
+    Attributes:
+        at_px: float32 (height, width, 2), x and y in the key.
+        is_visible: bool (height, width), True where the key shows that surface.
+    """
+
+    at_px: Array
+    is_visible: Array
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The passes of a frame made ready for tracking: every pixel has a surface and a flow."""
+
+    ids: Array
+    log_depth: Array
+    forward_px: Array
+    backward_px: Array
+
+
+@lru_cache(maxsize=2)
+def pixel_grid(shape: tuple[int, ...]) -> Array:
+    """Returns float32 (height, width, 2): each pixel's own position. Read-only."""
+    height, width = shape
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    grid = np.stack([columns, rows], axis=-1)
+    grid.flags.writeable = False
+    return grid
+
+
+def resting_track(shape: tuple[int, ...]) -> Track:
+    """Returns the track of the key itself."""
+    return Track(pixel_grid(shape), np.ones(shape, bool))
+
+
+def motion_of(passes: FramePasses) -> Motion:
+    """Returns the motion of a frame; pixels where nothing was drawn move on with the background."""
+    is_hole = passes.ids == 0
+    depth_m = np.where(np.isfinite(passes.depth_m), passes.depth_m, np.float32(1e6))
+    log_depth = np.log(np.maximum(depth_m, np.float32(1e-6)))
+    if not is_hole.any():
+        return Motion(passes.ids, log_depth, passes.flow_forward_px, passes.flow_backward_px)
+    is_source = passes.ids == 1 if (passes.ids == 1).any() else ~is_hole
+    if not is_source.any():
+        return Motion(np.ones_like(passes.ids), log_depth, passes.flow_forward_px, passes.flow_backward_px)
+    whole = continue_smoothly(
+        np.dstack([passes.flow_forward_px, passes.flow_backward_px, log_depth]), is_source, is_hole
+    )
+    return Motion(np.maximum(passes.ids, 1), whole[..., 4], whole[..., :2], whole[..., 2:4])
+
+
+def step_back(previous: Motion, current: Motion, track: Track) -> Track:
+    """Returns the track of `current`, given that of the frame before it."""
+    return _step(current, previous, current.backward_px, previous.forward_px, track)
+
+
+def step_ahead(following: Motion, current: Motion, track: Track) -> Track:
+    """Returns the track of `current`, given that of the frame after it."""
+    return _step(current, following, current.forward_px, following.backward_px, track)
+
+
+def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: Track) -> Track:
+    shape = here.ids.shape
+    at_px = pixel_grid(shape) + flow_px
+    back_px = sample(return_px, at_px)
+    error_px = np.abs(back_px + flow_px).max(axis=2)
+    length_px = np.abs(flow_px).max(axis=2)
+    height, width = shape
+    is_seen = error_px <= _ROUND_TRIP_PX + _ROUND_TRIP_SHARE * length_px
+    is_seen &= sample_nearest(there.ids, at_px) == here.ids
+    is_seen &= np.abs(sample_nearest(there.log_depth, at_px) - here.log_depth) <= np.log(_DEPTH_RATIO)
+    x, y = at_px[..., 0], at_px[..., 1]
+    is_seen &= (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+    is_seen &= sample_nearest(track.is_visible.view(np.uint8), at_px).view(bool)
+    # Sampling the shift instead of the position keeps the motion going at the frame's border.
+    shift_px = sample(track.at_px - pixel_grid(shape), at_px)
+    return Track(at_px + shift_px, is_seen)
+
+
+def sample(picture: Array, at_px: Array) -> Array:
+    """Returns the picture at positions (height, width, 2), bilinear, edges repeated."""
+    return cv2.remap(
+        np.ascontiguousarray(picture), at_px[..., 0], at_px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def sample_sharp(picture: Array, at_px: Array) -> Array:
+    """Returns the picture at positions (height, width, 2), bicubic, edges repeated."""
+    return cv2.remap(
+        np.ascontiguousarray(picture), at_px[..., 0], at_px[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def sample_nearest(picture: Array, at_px: Array) -> Array:
+    """Returns the picture at the pixels nearest to positions (height, width, 2), edges repeated."""
+    return cv2.remap(
+        np.ascontiguousarray(picture), at_px[..., 0], at_px[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def stretch_of(track: Track) -> tuple[Array, Array]:
+    """Returns the largest and the smallest stretch since the key, float32 (height, width) each.
+
+    They are the inverse singular values of the derivative of `at_px`: 2 means that one pixel of the key
+    now covers two.
+    """
+    along_x = _derivative(track.at_px, 1)
+    along_y = _derivative(track.at_px, 0)
+    total = (along_x**2).sum(2) + (along_y**2).sum(2)
+    determinant = np.abs(along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0])
+    root = np.sqrt(np.maximum(total**2 - 4 * determinant**2, 0))
+    small = np.sqrt(np.maximum((total - root) / 2, 1e-6))
+    large = np.sqrt(np.maximum((total + root) / 2, 1e-6))
+    return 1 / small, 1 / large
+
+
+def _derivative(field: Array, axis: int) -> Array:
+    return np.gradient(field, axis=axis).astype(np.float32)
+
+
+def continue_smoothly(field: Array, is_source: Array, is_wanted: Array) -> Array:
+    """Returns the field (height, width, channels) with wanted pixels continued from the source pixels.
+
+    A plane fitted to the source carries the trend outwards; what is left of it is spread by `spread`.
+    """
+    grid = pixel_grid(is_source.shape)
+    terms = np.dstack([np.ones(is_source.shape, np.float32), grid / max(is_source.shape)]).astype(np.float64)
+    known = terms[is_source]
+    values = field[is_source].astype(np.float64)
+    # einsum sums in a fixed order; a threaded BLAS would not.
+    normal = np.einsum("ni,nj->ij", known, known, optimize=False)
+    right = np.einsum("ni,nc->ic", known, values, optimize=False)
+    plane = np.linalg.lstsq(normal, right, rcond=1e-9)[0]
+    trend = np.einsum("hwi,ic->hwc", terms, plane, optimize=False).astype(np.float32)
+    rest = spread(field - trend, is_source)
+    return np.where(is_wanted[..., None], trend + rest, field).astype(np.float32)
+
+
+def spread(field: Array, is_known: Array) -> Array:
+    """Returns float32 (height, width, channels): known values kept, the others filled smoothly from them.
+
+    Pull-push: averages of the known pixels at ever coarser scales, finest first.
+    """
+    weight = is_known.astype(np.float32)
+    known = np.where(is_known[..., None], field, 0).astype(np.float32)
+    # OpenCV resizes at most four channels at a time.
+    return np.dstack([_pull_push(known[..., index : index + 4], weight) for index in range(0, known.shape[2], 4)])
+
+
+def _pull_push(weighted: Array, weight: Array) -> Array:
+    height, width = weight.shape
+    if min(height, width) <= 2:
+        total = max(float(weight.sum()), 1e-9)
+        mean = weighted.sum(axis=(0, 1)) / total
+        coarse = np.broadcast_to(mean, weighted.shape)
+    else:
+        size = ((width + 1) // 2, (height + 1) // 2)
+        smaller = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+        below = _pull_push(smaller, cv2.resize(weight, size, interpolation=cv2.INTER_AREA))
+        coarse = cv2.resize(below, (width, height), interpolation=cv2.INTER_LINEAR).reshape(weighted.shape)
+    # Partly known coarse pixels count by their share, so that no step shows where the known part ends.
+    share = np.minimum(weight, 1)[..., None]
+    return (weighted + (1 - share) * coarse).astype(np.float32)
+
+
+__all__ = [
+    "Motion",
+    "Track",
+    "continue_smoothly",
+    "motion_of",
+    "pixel_grid",
+    "resting_track",
+    "sample",
+    "sample_nearest",
+    "sample_sharp",
+    "spread",
+    "step_ahead",
+    "step_back",
+    "stretch_of",
+]
