@@ -1,0 +1,187 @@
+"""`guidance`, `customize`, `keyframes`, `interpolate` and `expect`: what generative backends and checks read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from i2v3d.spec.model.base import (
+    AsMapping,
+    Count,
+    Flag,
+    MomentField,
+    Number,
+    Share,
+    SpecPart,
+    Text,
+    Word,
+    documented,
+    in_range,
+    positive,
+    wrong,
+)
+from i2v3d.spec.suggest import hint_for
+from i2v3d.spec.units import describe
+
+METRICS = (
+    "ssim_to_render",
+    "psnr_to_render",
+    "frame_consistency",
+    "clip_i",
+    "d_rmse",
+    "silhouette_iou",
+    "warp_error",
+    "seam_jump",
+    "flicker",
+    "unobserved_share",
+    "camera_path_error",
+)
+_BOUND = re.compile(r"\s*(>=|<=|>|<)\s*[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*\Z")
+
+
+class StrengthKey(SpecPart):
+    """A strength at one time."""
+
+    at: MomentField = documented(..., "When.", unit="frame, s or %", examples=("2s",))
+    value: Annotated[Number, in_range(0, 2)] = documented(..., "Strength there.", examples=(0.4,))
+
+
+def _keyed(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [{"at": 0, "value": value}]
+    if not isinstance(value, list) or not value:
+        raise wrong(f"expected a strength, got {describe(value)}", "give a number or `[{at: 0s, value: 1.0}, ...]`")
+    return value
+
+
+def _off(value: Any) -> Any:
+    return None if value == "off" or value is False else value
+
+
+Strength = Annotated[list[StrengthKey], BeforeValidator(_keyed)]
+
+
+class RegionShare(SpecPart):
+    """A share of the steps, by region."""
+
+    foreground: Annotated[Share, in_range(0, 1)] = documented(1.0, "For objects.", examples=(1.0,))
+    background: Annotated[Share, in_range(0, 1)] = documented(0.8, "For the background.", examples=(0.8,))
+
+    @classmethod
+    def shorten(cls, value: Any) -> Any:
+        """Takes one number for both regions."""
+        return value if isinstance(value, dict) else {"foreground": value, "background": value}
+
+
+class Features(SpecPart):
+    """Injection of the render's features: until which share of the steps."""
+
+    conv_until: Annotated[Share, in_range(0, 1)] = documented(0.6, "Residual features.", examples=(0.6,))
+    attention_until: RegionShare = documented(
+        RegionShare(), "Self-attention queries and keys.", examples=({"foreground": 1.0, "background": 0.8},)
+    )
+
+
+OptionalFeatures = Annotated[Features | None, BeforeValidator(_off)]
+
+
+class ObjectGuidance(SpecPart):
+    """Guidance of one object."""
+
+    short_key = "strength"
+    strength: Strength = documented(..., "Scales everything together.", examples=(0.5, [{"at": "0s", "value": 1.0}]))
+
+
+class Guidance(SpecPart):
+    """How strictly generative backends follow the render (draft does not read it)."""
+
+    strength: Strength = documented(
+        [{"at": 0, "value": 1.0}],
+        "Scales everything together; may be keyed over time.",
+        examples=(1.0, [{"at": "0s", "value": 1.0}, {"at": "2s", "value": 0.4}]),
+        validate_default=True,
+    )
+    depth: Annotated[Number, in_range(0, 2)] = documented(1.0, "Scale of the depth condition.", examples=(1.0,))
+    depth_range: Annotated[str, Word("clip", "frame")] = documented(
+        "clip", "Over what depth is normalised; `frame` can flicker.", examples=("clip",)
+    )
+    features: OptionalFeatures = documented(Features(), "Feature injection, or `off`.", examples=({"conv_until": 0.6},))
+    extended_attention: Annotated[str, Word("all", "background", "none")] = documented(
+        "background", "Keyframes see each other: `all` (Eq. 2), `background` (as published), `none`.", examples=("all",)
+    )
+    objects: Annotated[dict[str, ObjectGuidance], AsMapping] = documented(
+        {}, "Strength of single objects.", examples=({"rocket": {"strength": 0.5}},)
+    )
+
+
+class Customize(SpecPart):
+    """Training of a per-scene appearance model (draft does not read it)."""
+
+    rank: Annotated[Count, in_range(1, 512)] = documented(32, "Rank of the LoRA.", examples=(32,))
+    steps: Annotated[Count, in_range(1, 100_000)] = documented(500, "Training steps.", examples=(500,))
+    lr: Annotated[Number, AfterValidator(positive)] = documented(1e-4, "Learning rate.", examples=(1e-4,))
+    augmentation_weight: Annotated[Number, in_range(0, 100)] = documented(
+        1.0, "Weight of the novel views (lambda of Eq. 1).", examples=(1.0,)
+    )
+    flip: Flag = documented(False, "Allows mirrored training pictures.", examples=(True,))
+    views: Annotated[str, Word("all", "single")] = documented(
+        "all", "Views to train on; `single` is the ablation.", examples=("all",)
+    )
+
+
+OptionalCustomize = Annotated[Customize | None, BeforeValidator(_off)]
+
+
+class Keyframes(SpecPart):
+    """Which frames are refined as keyframes, and the numbers of refining."""
+
+    every: Annotated[Count, in_range(1, 1000)] = documented(
+        15, "Distance of keyframes; the last frame always is one.", unit="frames", examples=(15,)
+    )
+    steps: Annotated[Count, in_range(1, 1000)] = documented(50, "Denoising steps.", examples=(50,))
+    guidance_scale: Annotated[Number, in_range(0, 50)] = documented(7.5, "Classifier-free guidance.", examples=(7.5,))
+    window: Annotated[Count, in_range(1, 64)] = documented(4, "Keyframes generated together.", examples=(4,))
+    overlap: Annotated[Count, in_range(0, 63)] = documented(1, "Keyframes shared by windows.", examples=(1,))
+
+
+class Interpolate(SpecPart):
+    """Frames between keyframes (draft does not read it)."""
+
+    frames: Annotated[Count, in_range(2, 200)] = documented(
+        16, "Frames of one interval, both ends counted.", unit="frames", examples=(16,)
+    )
+    steps: Annotated[Count, in_range(1, 1000)] = documented(25, "Denoising steps.", examples=(25,))
+    guidance_scale: Annotated[Number, in_range(0, 50)] = documented(1.5, "Guidance.", examples=(1.5,))
+    motion_bucket: Annotated[Count, in_range(1, 255)] = documented(127, "Motion bucket of SVD.", examples=(127,))
+    noise_augmentation: Annotated[Number, in_range(0, 1)] = documented(0.02, "Noise on the photo.", examples=(0.02,))
+
+
+class PathExpectation(SpecPart):
+    """What the camera path must keep to."""
+
+    inside: Annotated[str, Word("scene")] = documented("scene", "Where it must stay.", examples=("scene",))
+
+
+class Expect(SpecPart):
+    """What a regression check holds the result to."""
+
+    camera_path: PathExpectation | None = documented(
+        None, PathExpectation.__doc__ or "", examples=({"inside": "scene"},)
+    )
+    bounds: dict[str, Text] = documented({}, "Metric name to bound.", examples=({"ssim_to_render": ">= 0.70"},))
+
+    @classmethod
+    def shorten(cls, value: Any) -> Any:
+        """Moves metrics, which are written beside `camera_path`, into `bounds`."""
+        if not isinstance(value, dict) or "bounds" in value:
+            return value
+        known = (*METRICS, "camera_path")
+        for name, bound in value.items():
+            if name not in known:
+                raise wrong(f"unknown metric `{name}`", hint_for(str(name), known, label="metrics"))
+            if name != "camera_path" and not _BOUND.match(str(bound)):
+                raise wrong(f"{describe(bound)} is not a bound of `{name}`", 'for example `">= 0.70"`')
+        rest = {name: bound for name, bound in value.items() if name != "camera_path"}
+        return {"bounds": rest, **({"camera_path": value["camera_path"]} if "camera_path" in value else {})}

@@ -1,0 +1,181 @@
+"""A checked spec and the photo's header to a `Scene`: defaults filled in, units converted, names resolved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from i2v3d.backends.catalog import BACKENDS, default_backends
+from i2v3d.geometry.frames import Resolution
+from i2v3d.spec import resolved
+from i2v3d.spec.collect import Collector
+from i2v3d.spec.references import find_picture
+from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
+from i2v3d.spec.resolve_objects import PhotoScale, resolve_background, resolve_objects
+
+if TYPE_CHECKING:
+    from i2v3d.spec.model import Spec
+
+DEFAULT_FOV_RAD = math.radians(50)
+MAX_FRAMES = 20_000
+EXTRAS = ("guidance", "customize", "keyframes", "interpolate")
+
+
+def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | None:
+    """Returns the scene, or None when a problem was noted that leaves none.
+
+    Args:
+        spec: The checked spec.
+        collector: Takes all problems.
+        name: Name of the scene when the spec gives none.
+    """
+    photo = find_picture(collector, _image_path(collector), spec.source.image, "photo")
+    facts = photo[1] if photo is not None else None
+    fov_rad = spec.source.camera.fov or (facts.fov_rad if facts else None) or DEFAULT_FOV_RAD
+    original = Resolution(facts.width, facts.height) if facts else Resolution(1000, 1000)
+    output = _output(collector, spec, original)
+    prepared, left, top = _framing(collector, spec, original, output.size)
+    scale = PhotoScale(original, prepared)
+    timing = Timing.of(output, _duration_s(spec))
+    names = tuple(spec.objects)
+    is_table = spec.background.layout.word == "plane"
+    objects = resolve_objects(collector, spec.objects, scale, table_is_ground=is_table)
+    scene = resolved.Scene(
+        name=spec.name or name,
+        photo=resolved.Photo(
+            photo[0] if photo is not None else collector.root, prepared, left, top, spec.source.prompt
+        ),
+        output=output,
+        camera=resolved.SourceCamera(fov_rad, spec.source.camera.height),
+        objects=objects,
+        background=resolve_background(
+            collector, spec.background, scale, fov_rad=fov_rad, pitch_rad=spec.source.camera.pitch
+        ),
+        motion=MappingProxyType(dict(resolve_motion(collector, spec, timing, names))),
+        camera_path=resolve_camera(collector, spec, timing, names),
+        keyframing=resolved.Keyframing(_keyframes(output.frame_count, spec.keyframes.every)),
+        profile=cast(resolved.Profile, spec.profile),
+        backends=_backends(collector, spec),
+        seed=spec.seed,
+        extras=MappingProxyType(_extras(spec)),
+    )
+    _check_rest(collector, spec, timing, names)
+    return None if collector.errors else scene
+
+
+def _image_path(collector: Collector) -> tuple[str, ...]:
+    return ("source", "image") if collector.has_key(("source", "image")) else ("source",)
+
+
+def _duration_s(spec: Spec) -> float:
+    duration = spec.output.duration
+    return float(duration.value if duration.unit == "s" else duration.value / spec.output.fps)
+
+
+def _output(collector: Collector, spec: Spec, original: Resolution) -> resolved.Output:
+    given = spec.output.size
+    width, height = given if given else (original.width // 2 * 2, original.height // 2 * 2)
+    if not given and not (64 <= width <= 8192 and 64 <= height <= 8192):
+        message = f"the photo's own size, {width} x {height}, is no size for a video"
+        collector.error(("output",), message, "give `output: {size: [1024, 576]}`, 64 to 8192 pixels a side")
+    intervals = round(_duration_s(spec) * spec.output.fps)
+    if intervals < 1:
+        collector.error(("output", "duration"), "the clip has less than two frames", "give a longer duration")
+    if intervals >= MAX_FRAMES:
+        collector.error(("output", "duration"), f"{intervals + 1:,} frames is above the limit of {MAX_FRAMES:,}")
+    for index, form in enumerate(spec.output.formats):
+        if form != "mp4":
+            collector.not_yet(("output", "formats", index), f"writing {form} is", "use mp4")
+    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1)
+
+
+def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resolution) -> tuple[Resolution, int, int]:
+    """Returns the size of the prepared photo, which covers the output, and the window's first corner."""
+    factor = max(size.width / original.width, size.height / original.height)
+    width = max(size.width, round(original.width * factor))
+    height = max(size.height, round(original.height * factor))
+    spare_x, spare_y = width - size.width, height - size.height
+    focus = spec.source.focus
+    if focus is not None:
+        if collector.has_key(("source", "framing")):
+            message = "both `framing` and `focus` are given"
+            collector.error(("source", "focus"), message, "keep one of them")
+        scale = PhotoScale(original, Resolution(width, height))
+        ((x, y),) = scale.points((focus,))
+        if not scale.is_inside((x, y)):
+            hint = f"the photo has {original.width} x {original.height} pixels; or give shares from 0 to 1"
+            collector.error(("source", "focus"), "the point lies outside the picture", hint)
+        left, top = x - size.width / 2, y - size.height / 2
+    else:
+        share_x = {"left": 0.0, "right": 1.0}.get(spec.source.framing, 0.5)
+        share_y = {"top": 0.0, "bottom": 1.0}.get(spec.source.framing, 0.5)
+        left, top = spare_x * share_x, spare_y * share_y
+    corner = (min(max(int(left), 0), spare_x), min(max(int(top), 0), spare_y))
+    return Resolution(width, height), *corner
+
+
+def _keyframes(frame_count: int, every: int) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((*range(0, frame_count, every), frame_count - 1)))
+
+
+def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
+    """Returns a backend for each stage that needs one; a missing one of the profile keeps the draft's place."""
+    draft, chosen = default_backends("draft"), dict(default_backends(spec.profile))
+    for stage, backend in spec.backends.items():
+        path = ("backends", stage)
+        known = tuple(b.id for b in BACKENDS if b.stage == stage)
+        if not known:
+            collector.unknown(path, stage, tuple(draft), what="stage with backends")
+        elif backend not in known:
+            has = ", ".join(f"`{name}`" for name in known)
+            collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
+        chosen[stage] = backend
+    lacking = [stage for stage in draft if stage not in chosen]
+    if lacking:
+        hint = f"use `profile: draft`, or give {', '.join(lacking)} under `backends:`"
+        collector.not_yet(("profile",), f"profile {spec.profile} is", hint)
+    return MappingProxyType({stage: chosen.get(stage, draft[stage]) for stage in draft})
+
+
+def _extras(spec: Spec) -> dict[str, Any]:
+    """The sections that generative backends read, as plain values; their times stay as written."""
+    return {name: _plain(getattr(spec, name)) for name in EXTRAS}
+
+
+def _plain(value: Any) -> Any:  # Any: a model, list, mapping or scalar of the spec
+    from pydantic import BaseModel
+
+    from i2v3d.spec.units import Moment
+
+    if isinstance(value, BaseModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
+    return str(value) if isinstance(value, Moment) else value
+
+
+def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:
+    """Checks and notes the parts of the language that this version only reads."""
+    resolve_times(collector, timing, [key.at for key in spec.guidance.strength], ("guidance", "strength"))
+    for name in spec.guidance.objects:
+        if name not in names:
+            collector.unknown(("guidance", "objects", name), name, names)
+    for name in spec.simulate:
+        collector.not_yet(("simulate", name), "physics is")
+        if name not in names:
+            collector.unknown(("simulate", name), name, names)
+    for name, motion in spec.motion.items():
+        for part, value in (("rig", motion.rig), ("clips", motion.clips), ("bones", motion.bones)):
+            if value:
+                collector.not_yet(("motion", name, part), f"{part} in motion {'is' if part == 'rig' else 'are'}")
+    for form in ("follow", "handheld", "through", "file"):
+        if getattr(spec.camera, form) is not None:
+            collector.not_yet(("camera", form), f"`camera: {{{form}: ...}}` is", "write keys")
+    if spec.scene is not None:
+        collector.not_yet(("scene",), "taking an edited .blend is")
+    if spec.expect is not None:
+        collector.not_yet(("expect",), "checking expectations is", "remove the section")

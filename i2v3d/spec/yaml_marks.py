@@ -1,0 +1,365 @@
+"""YAML read as data with the place of every key and value, in one pass over libyaml's events.
+
+Scalars follow the core schema of YAML 1.2: `on`, `yes`, `no` and `1:30` are text, octal is `0o17`,
+`1e-4` is a number. Refused with their place: tabs as indentation, duplicate keys, merge keys, custom
+tags, several documents, and what would blow up (depth, size, aliases).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from i2v3d.errors import Problem, SpecError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 40
+MAX_NODES = 100_000
+
+_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # Any: the C loader has no stubs
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_OCTAL = re.compile(r"0o[0-7]+\Z")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+}
+_NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
+
+Scalar = str | int | float | bool | None
+SpecPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One text that the user wrote: a file, a template, or an override on the command line.
+
+    Attributes:
+        file: The file; for an override the option's name.
+        lines: The text as written, without newlines.
+        origin: For a template: one-based template line of each rendered line; empty otherwise.
+        first_line: Line number of the first of `lines`.
+    """
+
+    file: Path
+    lines: tuple[str, ...]
+    origin: tuple[int, ...] = ()
+    first_line: int = 1
+    rendered: tuple[str, ...] = ()
+
+    def excerpt(self, line: int) -> str:
+        """Returns the line as the user wrote it; empty when there is none."""
+        index = line - self.first_line
+        return self.lines[index] if 0 <= index < len(self.lines) else ""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a source: one-based line and column of what the user wrote."""
+
+    source: Source
+    line: int
+    column: int
+
+    def problem(self, message: str, *, hint: str = "", path: str = "", severity: str = "error") -> Problem:
+        """Returns a problem at this place."""
+        excerpt = self.source.excerpt(self.line)
+        return Problem(path, message, hint, self.source.file, self.line, self.column, excerpt, severity)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value with its place; mappings and sequences hold further marked values.
+
+    Attributes:
+        value: A scalar, a mapping of keys to Marked, or a list of Marked.
+        mark: Where the value starts.
+        key_marks: For a mapping, where each key starts.
+        size: Number of nodes in it, aliases counted each time.
+    """
+
+    value: Scalar | dict[str, Marked] | list[Marked]
+    mark: Mark
+    key_marks: dict[str, Mark] = field(default_factory=dict)
+    size: int = 1
+
+    def plain(self) -> Any:
+        """Returns the data without places."""
+        if isinstance(self.value, dict):
+            return {key: item.plain() for key, item in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.value]
+        return self.value
+
+    def child(self, step: str | int) -> Marked | None:
+        """Returns the value under a key or index, or None."""
+        if isinstance(self.value, dict):
+            return self.value.get(step) if isinstance(step, str) else None
+        if isinstance(self.value, list) and isinstance(step, int) and -1 < step < len(self.value):
+            return self.value[step]
+        return None
+
+    def find(self, path: SpecPath) -> Marked:
+        """Returns the value at the longest part of `path` that exists."""
+        node = self
+        for step in path:
+            below = node.child(step)
+            if below is None:
+                break
+            node = below
+        return node
+
+    def key_mark(self, path: SpecPath) -> Mark | None:
+        """Returns where the key at the end of `path` was written, or None when it is not there."""
+        parent = self.find(path[:-1])
+        step = path[-1] if path else None
+        return parent.key_marks.get(step) if isinstance(step, str) else None
+
+
+def path_text(path: SpecPath) -> str:
+    """Returns `objects.rocket.segment.box[2]` for ("objects", "rocket", "segment", "box", 2)."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = step if re.fullmatch(r"[^\s.\[\]\"]+", step) else f'"{step}"'
+            text += f".{name}" if text else name
+    return text
+
+
+_PATH_STEP = re.compile(r'\.?(?:([^\s.\[\]"]+)|"([^"]*)")|\[([0-9]+)\]')
+
+
+def parse_path(text: str) -> SpecPath:
+    """Returns the steps of `objects.rocket.segment.box[2]`; the inverse of `path_text`.
+
+    Raises:
+        ValueError: It is not such a path.
+    """
+    steps: list[str | int] = []
+    position = 0
+    while position < len(text):
+        match = _PATH_STEP.match(text, position)
+        if match is None or (match.group().startswith(".") != bool(steps) and match.group(3) is None):
+            raise ValueError(f"`{text}` is not a path such as `objects.rocket.height` or `camera[1].zoom`")
+        bare, quoted, index = match.groups()
+        steps.append(int(index) if index is not None else bare if bare is not None else quoted)
+        position = match.end()
+    return tuple(steps)
+
+
+def read_text(file: Path) -> str:
+    """Returns the text of a spec file, its byte order mark removed.
+
+    Raises:
+        SpecError: It is missing, no file, too large, or not UTF-8.
+    """
+    try:
+        raw = file.read_bytes() if file.stat().st_size <= MAX_BYTES else b""
+        size = file.stat().st_size
+    except FileNotFoundError:
+        raise SpecError((Problem("", "there is no such file", "give the path of a scene.yaml", file),)) from None
+    except IsADirectoryError:
+        raise SpecError((Problem("", "this is a folder", "give the scene.yaml in it", file),)) from None
+    except OSError as error:
+        raise SpecError((Problem("", f"can't be read: {error.strerror}", "", file),)) from error
+    if size > MAX_BYTES:
+        raise SpecError((Problem("", f"{size:,} bytes is above the limit of {MAX_BYTES:,} for a spec", "", file),))
+    try:
+        return raw.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before.rsplit(b"\n", 1)[-1].decode("utf-8", "replace")) + 1
+        excerpt = raw.split(b"\n")[line - 1].decode("utf-8", "replace").rstrip("\r")
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        raise SpecError((Problem("", message, "save the file as UTF-8", file, line, column, excerpt),)) from None
+
+
+def source_of(file: Path, text: str) -> Source:
+    """Returns the source of a text as written."""
+    return Source(file, tuple(text.splitlines()))
+
+
+def parse_yaml(text: str, source: Source) -> Marked:
+    """Returns the one document in `text` (rendered text, for a template) with all places.
+
+    Raises:
+        SpecError: It is not YAML, or uses what is refused; with every duplicate key found.
+    """
+    parser = _Parser(source)
+    parser.check_tabs(text)
+    try:
+        root = parser.document(yaml.parse(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        raise SpecError((parser.syntax_problem(error),)) from None
+    except yaml.YAMLError as error:
+        raise SpecError((_character_problem(error, text, source),)) from None
+    if parser.problems:
+        raise SpecError(tuple(parser.problems))
+    return root
+
+
+@dataclass
+class _Parser:
+    source: Source
+    problems: list[Problem] = field(default_factory=list)
+    anchors: dict[str, Marked | None] = field(default_factory=dict)
+    nodes: int = 0
+
+    def mark(self, at: Any) -> Mark:  # Any: PyYAML's mark
+        return self.mark_at(at.line, at.column)
+
+    def mark_at(self, row: int, column: int) -> Mark:
+        origin = self.source.origin
+        if not origin:
+            return Mark(self.source, row + self.source.first_line, column + 1)
+        line = origin[min(row, len(origin) - 1)]
+        return Mark(self.source, line, self._template_column(row, column, line))
+
+    def _template_column(self, row: int, column: int, line: int) -> int:
+        """Finds the column in the template line of what stands at a place of the rendered line."""
+        written = self.source.excerpt(line)
+        rendered = self.source.rendered[row] if row < len(self.source.rendered) else ""
+        if written[: column + 1] == rendered[: column + 1]:
+            return column + 1
+        word = re.match(r"[\w./%-]+|.", rendered[column:])
+        found = written.find(word.group()) if word else -1
+        if found < 0 and "{{" in written:
+            found = written.find("{{")
+        return (found if found >= 0 else min(column, max(len(written) - 1, 0))) + 1
+
+    def check_tabs(self, text: str) -> None:
+        for row, line in enumerate(text.splitlines()):
+            indent = line[: len(line) - len(line.lstrip())]
+            if "\t" in indent and line.strip() and not line.lstrip().startswith("#"):
+                mark = self.mark_at(row, indent.index("\t"))
+                raise SpecError((mark.problem("a tab in the indentation", hint="indent with spaces"),))
+
+    def document(self, events: Iterator[Any]) -> Marked:  # Any: PyYAML's events
+        root: Marked | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    self._refuse(event, "a second document", "one file holds one scene: remove the `---`")
+            elif isinstance(event, yaml.NodeEvent):
+                root = self.node(event, events, 0)
+        return root or Marked(None, Mark(self.source, self.source.first_line, 1))
+
+    def node(self, event: Any, events: Iterator[Any], depth: int) -> Marked:
+        if depth > MAX_DEPTH:
+            self._refuse(event, f"nested deeper than {MAX_DEPTH} levels", "")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        tag = event.tag
+        if tag not in (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            self._refuse(event, f"the tag `{tag}` is not allowed", "a spec holds plain values only")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            node = Marked(self._scalar(event), self.mark(event.start_mark))
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self._sequence(event, events, depth)
+        else:
+            node = self._mapping(event, events, depth)
+        self._count(event, 1)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        return node
+
+    def syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
+        at = error.problem_mark or error.context_mark
+        mark = self.mark(at) if at is not None else Mark(self.source, self.source.first_line, 1)
+        message = (error.problem or "not YAML").replace("block mapping", "mapping").replace("<", "").replace(">", "")
+        context = error.context or ""
+        started = f" (line {self.mark(error.context_mark).line})" if error.context_mark is not None else ""
+        hint = "indent with spaces, close every bracket and quote"
+        if "mapping values" in message:
+            hint = "write `key: value` on a line of its own, or quote a text that holds `: `"
+        elif "cannot start any token" in message and self.source.excerpt(mark.line)[mark.column - 1 :][:1] in "%@`":
+            hint = "quote a text that starts with %, @ or `"
+        return mark.problem(f"not YAML: {message}{f' {context}{started}' if context else ''}", hint=hint)
+
+    def _sequence(self, event: Any, events: Iterator[Any], depth: int) -> Marked:
+        items: list[Marked] = []
+        for below in events:
+            if isinstance(below, yaml.SequenceEndEvent):
+                break
+            items.append(self.node(below, events, depth + 1))
+        return Marked(items, self.mark(event.start_mark), size=1 + sum(item.size for item in items))
+
+    def _mapping(self, event: Any, events: Iterator[Any], depth: int) -> Marked:
+        items: dict[str, Marked] = {}
+        marks: dict[str, Mark] = {}
+        for below in events:
+            if isinstance(below, yaml.MappingEndEvent):
+                break
+            key, mark = self._key(below), self.mark(below.start_mark)
+            value = self.node(next(events), events, depth + 1)
+            if key in items:
+                message = f"the key `{key}` is there twice"
+                self.problems.append(mark.problem(message, hint=f"the first is on line {marks[key].line}; keep one"))
+                continue
+            items[key], marks[key] = value, mark
+        return Marked(items, self.mark(event.start_mark), marks, 1 + sum(item.size for item in items.values()))
+
+    def _key(self, event: Any) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._refuse(event, "a key must be plain text", "write `key: value`")
+        if event.value == "<<" and not event.style:
+            self._refuse(event, "merge keys (`<<`) are not part of YAML 1.2", "use `include:` or write the keys out")
+        return str(event.value)
+
+    def _alias(self, event: Any) -> Marked:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            known = event.anchor in self.anchors
+            what = f"`*{event.anchor}` stands inside its own anchor" if known else f"no anchor `&{event.anchor}` above"
+            self._refuse(event, what, "")
+            raise AssertionError  # _refuse always raises
+        self._count(event, node.size)
+        return node
+
+    def _count(self, event: Any, more: int) -> None:
+        self.nodes += more
+        if self.nodes > MAX_NODES:
+            self._refuse(event, f"more than {MAX_NODES:,} values", "too many aliases of aliases?")
+
+    def _scalar(self, event: Any) -> Scalar:
+        text = str(event.value)
+        if event.style or event.tag:
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _INTEGER.match(text) and len(text) < 20:
+            return int(text)
+        if _OCTAL.match(text):
+            return int(text[2:], 8)
+        if _HEXADECIMAL.match(text):
+            return int(text[2:], 16)
+        if _FLOAT.match(text):
+            return float(text)
+        if _NOT_FINITE.match(text):
+            self._refuse(event, f"`{text}` is not a finite number", "give a number")
+        return text
+
+    def _refuse(self, event: Any, message: str, hint: str) -> None:
+        raise SpecError((*self.problems, self.mark(event.start_mark).problem(message, hint=hint)))
+
+
+def _character_problem(error: yaml.YAMLError, text: str, source: Source) -> Problem:
+    position = getattr(error, "position", 0)
+    row = text.count("\n", 0, position)
+    column = position - (text.rfind("\n", 0, position) + 1)
+    mark = _Parser(source).mark_at(row, column)
+    code = getattr(error, "character", None)
+    what = f"the character U+{code:04X} is not allowed" if isinstance(code, int) else "a character is not allowed"
+    return mark.problem(what, hint="remove it")
