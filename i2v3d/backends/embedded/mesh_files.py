@@ -1,0 +1,197 @@
+"""A mesh of the user's from a file, brought into our conventions: Z up, base at the origin, one texture.
+
+Files are untrusted: size and face limits are checked, nothing but geometry and pictures is read, and a file that
+is not what its suffix says gives an error that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2v3d.artifacts.scene import MeshData
+from i2v3d.backends.embedded.atlas import compacted
+from i2v3d.errors import StageError
+from i2v3d.geometry.frames import WORLD_FROM_YUP, Array, transform_points
+
+FILE_TYPES = ("glb", "gltf", "obj", "ply", "stl")
+MAX_FILE_BYTES = 512 * 2**20
+MAX_FACES = 2_000_000
+MAX_TEXTURE_PX = 8192
+# glTF says Y is up; the other formats say nothing and are mostly written Z up (STL, PLY) or Y up (OBJ).
+_Y_UP = ("glb", "gltf", "obj")
+# A face's colours are baked into a block this wide, its corners at texel centres; beyond this many faces, one texel.
+_BLOCK = 4
+_MAX_BLOCKS = 250_000
+_GREY = (200, 200, 200, 255)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One material's share of a file: corners (faces, 3, 3) m, uv (faces, 3, 2) in texels of its own picture."""
+
+    corners: Array
+    texels: Array
+    picture: Array
+
+
+def load_mesh_file(file: Path) -> MeshData:
+    """Returns the mesh in the file's own units, its base centred at the origin, Z up.
+
+    Raises:
+        StageError: The file is missing, too large, of an unknown type, not what its suffix says, or empty.
+    """
+    kind = file.suffix.lower().lstrip(".")
+    scene = _read(file, kind)
+    parts = [part for geometry in _geometries(scene, file) if (part := _part(geometry)) is not None]
+    if not parts:
+        raise StageError(f"{file.name}: there is no triangle in it", hint="export the object as a triangle mesh")
+    return _joined(parts, is_y_up=kind in _Y_UP)
+
+
+def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene
+    import trimesh
+
+    if kind not in FILE_TYPES:
+        raise StageError(f"{file.name}: unknown mesh type `.{kind}`", hint=f"give one of {', '.join(FILE_TYPES)}")
+    if not file.is_file():
+        raise StageError(f"{file.name}: no such file")
+    size = file.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise StageError(f"{file.name}: {size / 2**20:.0f} MiB is over the limit of {MAX_FILE_BYTES // 2**20} MiB")
+    try:
+        # No path resolver for formats that could name other files: they are opened by us, beside the mesh only.
+        return trimesh.load_scene(str(file), file_type=kind, allow_remote=False)
+    except Exception as error:  # noqa: BLE001  # a parser of a foreign format may fail in any way
+        raise StageError(
+            f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
+            hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
+        ) from error
+
+
+def _geometries(scene: Any, file: Path) -> list[Any]:
+    """Returns the scene's triangle meshes with their transforms applied, checked against the limit."""
+    import trimesh
+
+    found = []
+    total = 0
+    for node in sorted(scene.graph.nodes_geometry):
+        transform, geometry_name = scene.graph[node]
+        geometry = scene.geometry[geometry_name]
+        if not isinstance(geometry, trimesh.Trimesh):
+            continue
+        total += len(geometry.faces)
+        if total > MAX_FACES:
+            raise StageError(
+                f"{file.name}: more than {MAX_FACES:,} faces", hint="decimate it first, for example in Blender"
+            )
+        moved = geometry.copy()
+        moved.apply_transform(transform)
+        found.append(moved)
+    return found
+
+
+def _part(geometry: Any) -> _Part | None:
+    corners = np.asarray(geometry.vertices, np.float64)[geometry.faces]
+    finite = np.isfinite(corners).all(axis=(1, 2))
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    kept = finite & (area > 0)
+    if not kept.any():
+        return None
+    corners = corners[kept]
+    picture, uv = _picture_and_uv(geometry.visual)
+    if picture is not None and uv is not None:
+        return _textured(corners, uv[geometry.faces][kept], picture)
+    return _coloured(corners, _corner_colours(geometry)[kept])
+
+
+def _picture_and_uv(visual: Any) -> tuple[Array | None, Array | None]:
+    uv = getattr(visual, "uv", None)
+    material = getattr(visual, "material", None)
+    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if uv is None or image is None:
+        return None, None
+    if max(image.size) > MAX_TEXTURE_PX:
+        image.thumbnail((MAX_TEXTURE_PX, MAX_TEXTURE_PX))
+    picture = np.asarray(image.convert("RGBA")).astype(np.float32)
+    factor = getattr(material, "baseColorFactor", None)
+    if factor is not None:
+        picture = picture * (np.asarray(factor, np.float32) / 255)
+    if getattr(material, "alphaMode", None) in (None, "OPAQUE"):
+        picture[..., 3] = 255
+    return picture.round().astype(np.uint8), np.asarray(uv, np.float64)
+
+
+def _textured(corners: Array, uv: Array, picture: Array) -> _Part:
+    """Returns a part whose repeated texture is laid out as often as a face needs it (up to eight times a side)."""
+    uv = uv - np.floor(uv.min(axis=1, keepdims=True) + 1e-6)
+    repeats = np.clip(np.ceil(uv.max(axis=(0, 1)) - 1e-6), 1, 8).astype(int)
+    height, width = picture.shape[:2]
+    tiled = np.tile(picture, (int(repeats[1]), int(repeats[0]), 1))
+    # v grows upwards in trimesh, rows grow downwards.
+    texels = np.stack([uv[..., 0] * width, (repeats[1] - uv[..., 1]) * height], axis=-1)
+    return _Part(corners, texels, tiled)
+
+
+def _corner_colours(geometry: Any) -> Array:
+    """Returns uint8 (faces, 3, 4): vertex colours, face colours, the material's colour, or grey."""
+    visual = geometry.visual
+    count = len(geometry.faces)
+    if visual.kind == "vertex":
+        return np.asarray(visual.vertex_colors, np.uint8)[geometry.faces]
+    if visual.kind == "face":
+        return np.repeat(np.asarray(visual.face_colors, np.uint8)[:, None], 3, axis=1)
+    main = getattr(getattr(visual, "material", None), "main_color", None)
+    colour = np.asarray(_GREY if main is None else main, np.uint8)
+    return np.broadcast_to(colour, (count, 3, 4)).copy()
+
+
+def _coloured(corners: Array, colours: Array) -> _Part:
+    """Returns a part with its corner colours baked into a picture."""
+    if (colours == colours[:1, :1]).all():
+        return _Part(corners, np.full((*corners.shape[:2], 2), 2.0), np.broadcast_to(colours[0, 0], (4, 4, 4)).copy())
+    block = _BLOCK if len(corners) <= _MAX_BLOCKS else 1
+    columns = int(np.ceil(np.sqrt(len(corners))))
+    rows = -(-len(corners) // columns)
+    if block == 1:
+        tiles = colours.astype(np.float32).mean(axis=1)[:, None, None]
+        inner = np.full((3, 2), 0.5)
+    else:
+        share = np.arange(block) / (block - 1)
+        along, down = np.meshgrid(share, share)
+        weights = np.stack([1 - along - down, along, down], axis=-1)
+        tiles = np.einsum("yxk,fkc->fyxc", weights, colours.astype(np.float32)).clip(0, 255)
+        inner = np.array([[0.5, 0.5], [block - 0.5, 0.5], [0.5, block - 0.5]])
+    picture = np.zeros((rows * columns, block, block, 4), np.uint8)
+    picture[: len(tiles)] = tiles.round().astype(np.uint8)
+    picture = picture.reshape(rows, columns, block, block, 4).swapaxes(1, 2).reshape(rows * block, columns * block, 4)
+    number = np.arange(len(corners))
+    first = np.stack([number % columns, number // columns], axis=1) * block
+    return _Part(corners, first[:, None] + inner, picture)
+
+
+def _joined(parts: list[_Part], *, is_y_up: bool) -> MeshData:
+    """Returns one mesh over one texture, pictures one below the other."""
+    width = max(part.picture.shape[1] for part in parts)
+    height = sum(part.picture.shape[0] for part in parts)
+    texture = np.zeros((height, width, 4), np.uint8)
+    texels, top = [], 0
+    for part in parts:
+        rows, columns = part.picture.shape[:2]
+        texture[top : top + rows, :columns] = part.picture
+        texels.append(part.texels + [0, top])
+        top += rows
+    corners = np.concatenate([part.corners for part in parts]).reshape(-1, 3)
+    if is_y_up:
+        corners = transform_points(WORLD_FROM_YUP, corners)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    corners = corners - [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]
+    uv = np.concatenate(texels).reshape(-1, 2) / [width, height]
+    rows_of = np.concatenate([corners, uv], axis=1).astype(np.float32)
+    unique, inverse = np.unique(rows_of, axis=0, return_inverse=True)
+    texcoords = np.concatenate([unique[:, 3:], np.ones((len(unique), 1), np.float32)], axis=1)
+    faces = inverse.reshape(-1, 3)
+    return compacted(MeshData(unique[:, :3], faces, texcoords, texture, np.zeros((height, width), np.uint8)))

@@ -1,0 +1,58 @@
+"""Flat shapes over an outline: a card that stands upright, and a box whose front is the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i2v3d.artifacts.scene import MeshData, SolvedLayout
+from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.texture_completion import mirrored_back, wall_colours
+from i2v3d.backends.embedded.two_sided import Sides, two_sided_mesh
+from i2v3d.geometry.frames import Array
+from i2v3d.spec.resolved import Box
+
+# A card has a back of its own, just behind its front.
+_CARD_THICKNESS = 0.004
+
+
+def card(cut_out: Array, layout: SolvedLayout, name: str) -> MeshData:
+    """Returns the cut-out as a flat upright picture with a mirrored back; arguments as in `Mesher.lift`."""
+    return _extruded(cut_out, layout, name, depth_share=_CARD_THICKNESS, depth_m=None)
+
+
+def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData:
+    """Returns the outline, pushed back; a cuboid when the outline is a rectangle.
+
+    Its front is the photo on the upright plane at the pivot. Sides run straight back, the top just low
+    enough to stay behind the front in the source view. Without `depth_m` it is as deep as wide.
+    """
+    return _extruded(cut_out, layout, name, depth_share=1.0, depth_m=shape.depth_m)
+
+
+def _extruded(
+    cut_out: Array, layout: SolvedLayout, name: str, *, depth_share: float, depth_m: float | None
+) -> MeshData:
+    canvas, body, triangles, stand = outline_of(cut_out, layout, name)
+    photo_px = triangles.points_px + [canvas.left_px, canvas.top_px]
+    front_depth = stand.depth_m(photo_px)
+    front = stand.points_m(photo_px, front_depth)
+    solid = front[np.unique(triangles.body)]
+    across = np.cross([0.0, 0.0, 1.0], stand.normal)
+    width = float(np.ptp(solid @ (across / np.linalg.norm(across))))
+    depth = depth_m if depth_m is not None else depth_share * width
+    back = front - depth * stand.normal
+    back[:, 2] = _lowered(front, solid, stand.camera.world_from_camera[:3, 3], depth, stand.normal)
+    mesh_back = mirrored_back(canvas.colour, body)
+    return two_sided_mesh(
+        canvas, triangles, stand, Sides(front, back, front_depth), mesh_back, wall_colours(canvas.colour, body)
+    )
+
+
+def _lowered(front: Array, solid: Array, eye: Array, depth: float, normal: Array) -> Array:
+    """Returns the heights (points,) of the back, scaled so that its top is not above the front's seen from `eye`."""
+    base, top = float(solid[:, 2].min()), float(solid[:, 2].max())
+    if abs(normal[2]) > 1e-6 or eye[2] <= top:
+        return np.asarray(front[:, 2] - depth * normal[2])
+    distance = abs(float((eye - solid[0]) @ normal))
+    highest = eye[2] - (eye[2] - top) * (distance + depth) / distance
+    return np.asarray(base + (front[:, 2] - base) * max(0.05, (highest - base) / (top - base)))

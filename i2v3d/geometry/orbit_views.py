@@ -1,0 +1,63 @@
+"""Cameras on a ring around one object, as multi-view generators expect them.
+
+Source: Zero123++ v1.2 (arXiv 2310.15110, section 2.1): azimuth 30, 90, ..., 330 degrees relative to the photo,
+elevation 20 and -10 in turn and absolute, horizontal field of view 30 degrees, pictures of 320 x 320.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i2v3d.geometry.frames import Array, Camera, Intrinsics, Resolution
+
+AZIMUTHS_RAD = tuple(float(np.radians(degrees)) for degrees in (30, 90, 150, 210, 270, 330))
+ELEVATIONS_RAD = tuple(float(np.radians(degrees)) for degrees in (20, -10, 20, -10, 20, -10))
+FOV_RAD = float(np.radians(30))
+VIEW_SIZE = Resolution(320, 320)
+
+
+def six_view_cameras(vertices_m: Array, towards_photo: Array) -> tuple[Camera, ...]:
+    """Returns the six cameras, in the object's frame, that hold the whole object.
+
+    Args:
+        vertices_m: (vertices, 3) in the object's frame.
+        towards_photo: (3,) direction from the object to the source camera; its azimuth is azimuth 0. The
+            others count counter-clockwise seen from above: a camera at 30 degrees went to its right.
+    """
+    start = float(np.arctan2(towards_photo[1], towards_photo[0]))
+    return tuple(
+        orbit_camera(vertices_m, start + azimuth, elevation)
+        for azimuth, elevation in zip(AZIMUTHS_RAD, ELEVATIONS_RAD, strict=True)
+    )
+
+
+def orbit_camera(
+    vertices_m: Array, azimuth_rad: float, elevation_rad: float, *, fov_rad: float = FOV_RAD, size: Resolution = VIEW_SIZE
+) -> Camera:
+    """Returns a camera that looks at the middle of the object from this direction and just holds it all.
+
+    `azimuth_rad` counts from +X towards +Y.
+    """
+    low, high = vertices_m.min(axis=0).astype(np.float64), vertices_m.max(axis=0).astype(np.float64)
+    middle = (low + high) / 2
+    radius = float(np.linalg.norm(vertices_m - middle, axis=1).max())
+    distance = 1.02 * max(radius, 1e-6) / np.sin(fov_rad / 2)
+    out = np.array(
+        [
+            np.cos(elevation_rad) * np.cos(azimuth_rad),
+            np.cos(elevation_rad) * np.sin(azimuth_rad),
+            np.sin(elevation_rad),
+        ]
+    )
+    return Camera(Intrinsics.from_fov(fov_rad, size), look_at_pose(middle + distance * out, middle))
+
+
+def look_at_pose(eye: Array, target: Array) -> Array:
+    """Returns 4x4 `world_from_camera` at `eye`, looking at `target`, with Z up in the picture."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+    pose[:3, 3] = eye
+    return pose

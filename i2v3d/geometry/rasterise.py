@@ -1,0 +1,176 @@
+"""A small z-buffer in numpy: one mesh, one camera, exact texture projection and blended soft edges.
+
+The renderers of the `render` stage draw the clip; this one draws the views that travel with a mesh, and
+tests measure meshes with it without a GL context. Faces seen from behind are not drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from i2v3d.artifacts.scene import MeshData
+from i2v3d.geometry.frames import Array, Camera, Resolution, transform_points
+
+# Fragments kept in memory at once; one is about 60 bytes.
+_FRAGMENTS_PER_CHUNK = 2_000_000
+_NEAR_M = 1e-4
+
+
+@dataclass(frozen=True)
+class MeshPicture:
+    """A mesh as a camera sees it.
+
+    Attributes:
+        colour: float32 (height, width, 4), sRGB 0..1 with straight alpha.
+        depth_m: float32 (height, width), z-depth of the nearest texel with alpha >= 0.5, +inf without one.
+        is_observed: bool (height, width), True where that texel was seen in the photo.
+    """
+
+    colour: Array
+    depth_m: Array
+    is_observed: Array
+
+
+@dataclass(frozen=True)
+class _Fragments:
+    pixel: Array
+    depth_m: Array
+    texel: Array
+
+    def taken(self, order: Array) -> _Fragments:
+        return _Fragments(self.pixel[order], self.depth_m[order], self.texel[order])
+
+
+def draw_mesh(mesh: MeshData, camera: Camera) -> MeshPicture:
+    """Returns the mesh seen by a camera that is given in the mesh's own frame.
+
+    Fragments of one pixel are blended in depth order, so that soft texture edges need no sorted faces.
+    """
+    resolution = camera.intrinsics.resolution
+    fragments = _fragments(mesh, camera)
+    fragments = fragments.taken(np.lexsort((fragments.depth_m, fragments.pixel)))
+    texels = _sample(mesh.texture, fragments.texel)
+    observed = _sample(mesh.is_observed[..., None], fragments.texel)[:, 0] > 0.5
+    count = resolution.width * resolution.height
+    colour, seen_through = np.zeros((count, 3), np.float32), np.ones(count, np.float32)
+    depth, is_observed = np.full(count, np.inf, np.float32), np.zeros(count, bool)
+    for chosen in _layers(fragments.pixel):
+        pixel, alpha = fragments.pixel[chosen], texels[chosen, 3]
+        colour[pixel] += (seen_through[pixel] * alpha)[:, None] * texels[chosen, :3]
+        seen_through[pixel] *= 1 - alpha
+        is_first = (alpha >= 0.5) & np.isinf(depth[pixel])
+        depth[pixel[is_first]] = fragments.depth_m[chosen][is_first]
+        is_observed[pixel[is_first]] = observed[chosen][is_first]
+    alpha = 1 - seen_through
+    straight = colour / np.maximum(alpha, 1e-6)[:, None]
+    return MeshPicture(
+        np.concatenate([straight, alpha[:, None]], axis=1).reshape(*resolution.shape, 4),
+        depth.reshape(resolution.shape),
+        is_observed.reshape(resolution.shape),
+    )
+
+
+def draw_smooth(mesh: MeshData, camera: Camera, samples: int) -> Array:
+    """Returns uint8 (height, width, 4), straight alpha, with `samples` x `samples` samples a pixel."""
+    intrinsics = camera.intrinsics
+    height, width = intrinsics.resolution.shape
+    fine = type(intrinsics)(
+        intrinsics.focal_x_px * samples,
+        intrinsics.focal_y_px * samples,
+        intrinsics.centre_x_px * samples,
+        intrinsics.centre_y_px * samples,
+        Resolution(width * samples, height * samples),
+    )
+    picture = draw_mesh(mesh, Camera(fine, camera.world_from_camera)).colour
+    picture[..., :3] *= picture[..., 3:]
+    mean = picture.reshape(height, samples, width, samples, 4).mean(axis=(1, 3))
+    mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
+    return (mean.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _fragments(mesh: MeshData, camera: Camera) -> _Fragments:
+    """Returns one entry per covered pixel centre and front-facing triangle."""
+    points = transform_points(camera.camera_from_world, mesh.vertices_m.astype(np.float64))
+    depth = np.maximum(points[:, 2], _NEAR_M)
+    image = (points @ camera.intrinsics.matrix.T)[:, :2] / depth[:, None]
+    corners = image[mesh.faces]
+    edge_1, edge_2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    # Rows grow downwards, so a face that is counter-clockwise to the eye has a negative area here.
+    area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
+    is_drawn = (area < -1e-12) & (points[mesh.faces, 2] > _NEAR_M).all(axis=1)
+    faces, corners, area = mesh.faces[is_drawn], corners[is_drawn], area[is_drawn]
+    height, width = camera.intrinsics.resolution.shape
+    first = np.clip(np.ceil(corners.min(axis=1) - 0.5), 0, [width, height]).astype(np.int64)
+    stop = np.clip(np.floor(corners.max(axis=1) - 0.5) + 1, 0, [width, height]).astype(np.int64)
+    sides = np.maximum(stop - first, 0)
+    sizes = sides[:, 0] * sides[:, 1]
+    parts = [
+        _covered(part, faces, corners, area, first, sides, 1 / depth, mesh.texcoords.astype(np.float64), width)
+        for part in _chunks(sizes)
+    ]
+    if not parts:
+        return _Fragments(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 2)))
+    return _Fragments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _chunks(sizes: Array) -> list[Array]:
+    """Returns index arrays over the non-empty triangles, each with a bounded number of pixels."""
+    wanted = np.flatnonzero(sizes > 0)
+    if not len(wanted):
+        return []
+    chunk = np.cumsum(sizes[wanted]) // _FRAGMENTS_PER_CHUNK
+    return np.split(wanted, np.flatnonzero(np.diff(chunk)) + 1)
+
+
+def _covered(  # noqa: PLR0913  # one row per quantity of the inner loop; a record would be unpacked at once
+    part: Array,
+    faces: Array,
+    corners: Array,
+    area: Array,
+    first: Array,
+    sides: Array,
+    inverse_depth: Array,
+    texcoords: Array,
+    width: int,
+) -> tuple[Array, Array, Array]:
+    sizes = sides[part, 0] * sides[part, 1]
+    triangle = np.repeat(part, sizes)
+    offset = np.arange(len(triangle)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    column = first[triangle, 0] + offset % sides[triangle, 0]
+    row = first[triangle, 1] + offset // sides[triangle, 0]
+    centre = np.stack([column + 0.5, row + 0.5], axis=1) - corners[triangle, 0]
+    edge_1, edge_2 = corners[triangle, 1] - corners[triangle, 0], corners[triangle, 2] - corners[triangle, 0]
+    share_1 = (centre[:, 0] * edge_2[:, 1] - centre[:, 1] * edge_2[:, 0]) / area[triangle]
+    share_2 = (edge_1[:, 0] * centre[:, 1] - edge_1[:, 1] * centre[:, 0]) / area[triangle]
+    share = np.stack([1 - share_1 - share_2, share_1, share_2], axis=1)
+    inside = (share >= -1e-9).all(axis=1)
+    share, triangle, pixel = share[inside], triangle[inside], (row * width + column)[inside]
+    weight = share * inverse_depth[faces[triangle]]
+    depth = 1 / weight.sum(axis=1)
+    homogeneous = np.einsum("nk,nkc->nc", weight, texcoords[faces[triangle]])
+    return pixel, depth.astype(np.float32), homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def _sample(texture: Array, texel: Array) -> Array:
+    """Returns float32 (fragments, channels) in 0..1, read bilinearly; alpha weighs nothing here."""
+    height, width = texture.shape[:2]
+    x = np.clip(texel[:, 0] * width - 0.5, 0, width - 1)
+    y = np.clip(texel[:, 1] * height - 0.5, 0, height - 1)
+    left, top = np.minimum(x.astype(np.int64), max(width - 2, 0)), np.minimum(y.astype(np.int64), max(height - 2, 0))
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    along, down = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
+    upper = texture[top, left] * (1 - along) + texture[top, right] * along
+    lower = texture[bottom, left] * (1 - along) + texture[bottom, right] * along
+    return np.asarray((upper * (1 - down) + lower * down) / 255, np.float32)
+
+
+def _layers(pixel: Array) -> list[Array]:
+    """Returns, for fragments sorted by pixel and depth, the nearest of each pixel, then the second, ..."""
+    if not len(pixel):
+        return []
+    is_start = np.concatenate([[True], np.diff(pixel) != 0])
+    starts = np.flatnonzero(is_start)
+    rank = np.arange(len(pixel)) - starts[np.cumsum(is_start) - 1]
+    return [np.flatnonzero(rank == layer) for layer in range(int(rank.max()) + 1)]

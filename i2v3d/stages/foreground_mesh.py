@@ -1,0 +1,142 @@
+"""Gives an object of the photo a body: a textured mesh, and six views around it for later stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from i2v3d.artifacts.images import CutOut
+from i2v3d.artifacts.scene import Layout, Mesh, MeshData, SolvedLayout, View, Views
+from i2v3d.backends.base import Mesher
+from i2v3d.errors import StageError
+from i2v3d.geometry.frames import Array, invert_rigid
+from i2v3d.geometry.mesh_checks import find_mesh_faults
+from i2v3d.geometry.orbit_views import six_view_cameras
+from i2v3d.geometry.rasterise import draw_mesh, draw_smooth
+from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile
+from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import Scene
+
+_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The object's cut-out (None for a mesh file), where it stands, and the user's mesh file if there is one."""
+
+    cutout: CutOut | None
+    layout: Layout
+    file: Path | None
+
+
+@dataclass(frozen=True)
+class Params:
+    """How the object gets depth.
+
+    Attributes:
+        name: The object's name in the layout.
+        shape: None when the mesh comes from a file.
+        file_height_m: Height that a mesh from a file is scaled to, None to take its units as metres.
+    """
+
+    name: str
+    shape: Inflate | Lathe | Card | Box | None
+    file_height_m: float | None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The mesh in the object's frame, and six views of it (see `geometry.orbit_views`)."""
+
+    mesh: Mesh
+    views: Views
+
+
+def nodes(scene: Scene) -> Iterable[Node]:
+    """Yields one node per object that has a mesh of its own."""
+    for thing in scene.objects:
+        if thing.copy_of is not None:
+            continue
+        is_file = isinstance(thing.shape, MeshFile)
+        inputs: dict[str, InputRef | tuple[InputRef, ...] | None] = {
+            "cutout": None if is_file else OutputRef(f"segment[{thing.name}]", "cutout"),
+            "layout": OutputRef("layout", "layout"),
+            "file": SourceFile(thing.shape.file, f"{thing.spec_path}.mesh.file") if is_file else None,
+        }
+        yield Node(
+            name=f"foreground_mesh[{thing.name}]",
+            stage="foreground_mesh",
+            params=Params(thing.name, None if is_file else thing.shape, thing.height_m if is_file else None),
+            inputs=inputs,
+            backend=scene.backends["foreground_mesh"],
+            origins={
+                "shape": f"{thing.spec_path}.mesh",
+                "file_height_m": f"{thing.spec_path}.height",
+                "cutout": f"{thing.spec_path}.segment",
+            },
+        )
+
+
+@stage(
+    "foreground_mesh",
+    version=1,
+    nodes=nodes,
+    capability="foreground_mesh",
+    resources=Resources(memory_gb=1.0),
+)
+def run(inputs: Inputs, params: Params, backend: Mesher, work: WorkDir) -> Outputs:
+    """Lifts the cut-out (or loads the file) and draws it from six sides.
+
+    Raises:
+        StageError: The backend returned a mesh that is not sound.
+    """
+    layout = inputs.layout.read()
+    mesh = _lifted(inputs, params, backend, layout)
+    work.progress(0.6, f"{len(mesh.faces)} faces")
+    if faults := find_mesh_faults(mesh.vertices_m, mesh.faces):
+        raise StageError(f"the mesh of `{params.name}` is not sound: {'; '.join(faults)}")
+    outputs = Outputs(Mesh(work.output("mesh")), Views(work.output("views")))
+    outputs.mesh.write(mesh)
+    outputs.views.write(_six_views(mesh, layout, params.name))
+    return outputs
+
+
+def _lifted(inputs: Inputs, params: Params, backend: Mesher, layout: SolvedLayout) -> MeshData:
+    if inputs.file is not None:
+        no_pixels = np.zeros((0, 0, 4), np.uint8)
+        mesh = backend.lift(no_pixels, layout, params.name, MeshFile(inputs.file))
+        return mesh if params.file_height_m is None else _at_height(mesh, params.file_height_m)
+    if inputs.cutout is None or params.shape is None:
+        raise StageError(f"`{params.name}` has neither pixels nor a mesh file")
+    return backend.lift(inputs.cutout.read(), layout, params.name, params.shape)
+
+
+def _at_height(mesh: MeshData, height_m: float) -> MeshData:
+    extent = float(np.ptp(mesh.vertices_m[:, 2]))
+    if extent <= 0:
+        raise StageError("the mesh is flat: a height can't scale it", hint="leave out `height` or turn the mesh upright")
+    vertices = (mesh.vertices_m * (height_m / extent)).astype(np.float32)
+    return MeshData(vertices, mesh.faces, mesh.texcoords, mesh.texture, mesh.is_observed)
+
+
+def _six_views(mesh: MeshData, layout: SolvedLayout, name: str) -> tuple[View, ...]:
+    cameras = six_view_cameras(mesh.vertices_m, _towards_photo(layout, name))
+    return tuple(
+        View(
+            draw_smooth(mesh, camera, _SAMPLES),
+            np.where(draw_mesh(mesh, camera).is_observed, 255, 0).astype(np.uint8),
+            camera,
+        )
+        for camera in cameras
+    )
+
+
+def _towards_photo(layout: SolvedLayout, name: str) -> Array:
+    object_from_world = invert_rigid(layout.objects[name].world_from_object)
+    return (object_from_world @ layout.camera.world_from_camera[:, 3])[:3]
