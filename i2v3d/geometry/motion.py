@@ -83,7 +83,7 @@ _CURVES_IN: Mapping[str, Callable[[float], float]] = {
 # or swing is set for the whole interval.
 _HALVES_IN: Mapping[str, Callable[[float], float]] = {
     "back": lambda t: _back_in(t, _BACK * 1.525),
-    "elastic": lambda t: _elastic_in(t, 0.6),
+    "elastic": lambda t: _elastic_in(t, 0.45),
 }
 
 

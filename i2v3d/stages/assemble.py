@@ -1,0 +1,111 @@
+"""Builds the scene in Blender from the script and the meshes: .blend, .glb, and the scene cache."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from i2v3d.artifacts.scene import Blend, CameraTrack, FrameStates, Glb, Mesh, SceneStatic, Script
+from i2v3d.blender.run import run_script
+from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import Scene
+
+TIMEOUT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The script and every mesh it names; meshes of objects that are not copies, in spec order."""
+
+    script: Script
+    background: Mesh
+    meshes: tuple[Mesh, ...]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Folder below `assets/` of each of `meshes`."""
+
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The scene cache, and the scene for people and other programs."""
+
+    static: SceneStatic
+    states: FrameStates
+    cameras: CameraTrack
+    blend: Blend
+    glb: Glb
+
+
+def nodes(scene: Scene) -> Iterable[Node]:
+    """Yields the one node of a scene."""
+    folders = mesh_folders(scene.objects)
+    originals = [thing for thing in scene.objects if thing.copy_of is None]
+    yield Node(
+        name="assemble",
+        stage="assemble",
+        params=Params(tuple(folders[thing.name] for thing in originals)),
+        inputs={
+            "script": OutputRef("scene_script", "script"),
+            "background": OutputRef("background_mesh", "mesh"),
+            "meshes": tuple(OutputRef(f"foreground_mesh[{thing.name}]", "mesh") for thing in originals),
+        },
+        origins={"folders": "objects"},
+    )
+
+
+def lay_out(scene_dir: Path, script: Script, meshes: Iterable[tuple[str, Mesh]]) -> None:
+    """Writes a runnable scene folder: `scene.py`, `lib/`, and `assets/` with each mesh in its folder."""
+    scene_dir.mkdir(parents=True)
+    shutil.copytree(script.path, scene_dir, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    for folder, mesh in meshes:
+        shutil.copytree(mesh.path, scene_dir / "assets" / folder, copy_function=shutil.copyfile)
+
+
+@stage(
+    "assemble",
+    version=1,
+    nodes=nodes,
+    resources=Resources(cpu=1, memory_gb=2.0, timeout_s=TIMEOUT_S + 60.0),
+)
+def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs:
+    """Runs the script in a Blender of its own and hands on what it wrote."""
+    scene_dir, made = work.path / "scene", work.path / "made"
+    lay_out(
+        scene_dir,
+        inputs.script,
+        [(BACKGROUND_FOLDER, inputs.background), *zip(params.folders, inputs.meshes, strict=True)],
+    )
+    work.progress(0.05, "starting Blender")
+    run_script(
+        scene_dir / "scene.py",
+        ["--out", str(made), "--emit", "blend", "glb", "cache", "cameras"],
+        work_dir=work.path,
+        timeout_s=TIMEOUT_S,
+    )
+    outputs = Outputs(
+        static=SceneStatic(work.output("static")),
+        states=FrameStates(work.output("states")),
+        cameras=CameraTrack(work.output("cameras")),
+        blend=Blend(work.output("blend")),
+        glb=Glb(work.output("glb")),
+    )
+    for written, artifact in (
+        ("static", outputs.static),
+        ("states", outputs.states),
+        ("cameras.json", outputs.cameras),
+        ("scene.blend", outputs.blend),
+        ("scene.glb", outputs.glb),
+    ):
+        (made / written).rename(artifact.path)
+    shutil.rmtree(scene_dir)
+    return outputs

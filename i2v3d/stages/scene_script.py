@@ -1,0 +1,174 @@
+"""Writes the Blender script of the scene: readable Python with the scene as plain literals.
+
+The script is a product of its own. It builds the scene from the meshes beside it, opens in Blender
+with named objects, actions and cameras, and writes the scene cache that every renderer reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from i2v3d.artifacts.scene import Layout, ObjectRest, Script
+from i2v3d.blender.script import write_script
+from i2v3d.errors import GraphError
+from i2v3d.geometry.camera_path import PathKey
+from i2v3d.geometry.frames import Array, Resolution
+from i2v3d.geometry.motion import object_motion
+from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
+
+BACKGROUND_FOLDER = "background"
+FIRST_OBJECT_ID = 2
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where everything stands."""
+
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class ScriptObject:
+    """An object as the script has it: its name, its mesh folder below `assets/`, and its motion."""
+
+    name: str
+    assets: str
+    motion: tuple[MotionKey, ...]
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the script says besides the layout; `window_*` place the output in the prepared photo."""
+
+    name: str
+    size: Resolution
+    fps: float
+    frame_count: int
+    window_left: int
+    window_top: int
+    objects: tuple[ScriptObject, ...]
+    camera_path: tuple[CameraKey, ...]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The script."""
+
+    script: Script
+
+
+def mesh_folders(objects: tuple[SceneObject, ...]) -> dict[str, str]:
+    """Returns the folder below `assets/` of each object's mesh, by name; a copy shares its original's.
+
+    Folders are the id and those letters of the name that any file system takes.
+    """
+    folders: dict[str, str] = {}
+    for index, thing in enumerate(objects):
+        letters = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in thing.name[:40])
+        folders[thing.name] = f"{FIRST_OBJECT_ID + index}_{letters}"
+    originals = {thing.name: thing.copy_of for thing in objects}
+    return {name: folders[_original(name, originals)] for name in folders}
+
+
+def _original(name: str, originals: dict[str, str | None]) -> str:
+    seen = {name}
+    while (copied := originals.get(name)) is not None:
+        if copied in seen:
+            raise GraphError(f"object {name}: a copy of itself")
+        seen.add(copied)
+        name = copied
+    return name
+
+
+def nodes(scene: Scene) -> Iterable[Node]:
+    """Yields the one node of a scene."""
+    folders = mesh_folders(scene.objects)
+    objects = tuple(
+        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())))
+        for thing in scene.objects
+    )
+    yield Node(
+        name="scene_script",
+        stage="scene_script",
+        params=Params(
+            name=scene.name,
+            size=scene.output.size,
+            fps=scene.output.fps,
+            frame_count=scene.output.frame_count,
+            window_left=scene.photo.window_left,
+            window_top=scene.photo.window_top,
+            objects=objects,
+            camera_path=tuple(scene.camera_path),
+        ),
+        inputs={"layout": OutputRef("layout", "layout")},
+        origins={
+            "size": "output.size",
+            "fps": "output.fps",
+            "frame_count": "output.duration",
+            "objects": "motion",
+            "camera_path": "camera",
+        },
+    )
+
+
+@stage("scene_script", version=1, nodes=nodes, templates=("bpy",))
+def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs:
+    """Writes the script."""
+    layout = inputs.layout.read()
+    camera = layout.camera
+    window = camera.intrinsics.window(params.window_left, params.window_top, params.size)
+    folder = work.output("script")
+    write_script(
+        folder,
+        "scene.py.j2",
+        {
+            "clip": {
+                "name": params.name,
+                "fps": float(params.fps),
+                "frame_count": params.frame_count,
+                "width": params.size.width,
+                "height": params.size.height,
+            },
+            "camera": {
+                "focal_px": (float(window.focal_x_px), float(window.focal_y_px)),
+                "centre_px": (float(window.centre_x_px), float(window.centre_y_px)),
+                "world_from_camera": _rows(camera.world_from_camera),
+            },
+            "background": BACKGROUND_FOLDER,
+            "things": [
+                _thing(FIRST_OBJECT_ID + index, thing, layout.objects[thing.name])
+                for index, thing in enumerate(params.objects)
+            ],
+            "camera_path": [_path_key(key) for key in params.camera_path],
+        },
+    )
+    return Outputs(Script(folder))
+
+
+def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
+    # Adding zero turns -0.0 into 0.0, which reads better and changes nothing.
+    return tuple(tuple(float(value) + 0.0 for value in row) for row in matrix)
+
+
+def _thing(object_id: int, thing: ScriptObject, rest: ObjectRest) -> dict[str, Any]:  # Any: literals
+    return {
+        "name": thing.name,
+        "id": object_id,
+        "assets": thing.assets,
+        "world_from_object": _rows(rest.world_from_object),
+        "scale": float(rest.scale),
+        "motion": object_motion(thing.motion),
+    }
+
+
+def _path_key(key: CameraKey) -> dict[str, Any]:  # Any: literals
+    """Returns the fields that differ from the source view, the frame always."""
+    source = PathKey(key.frame)
+    values = {field.name: getattr(key, field.name) for field in dataclasses.fields(PathKey)}
+    return {name: value for name, value in values.items() if name == "frame" or value != getattr(source, name)}

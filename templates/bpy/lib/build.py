@@ -1,0 +1,272 @@
+"""The scene in Blender: collections, background, objects at rest, their motion and the camera's path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+import mathutils
+import numpy as np
+from numpy.typing import NDArray
+
+from lib import actions, compat, meshes
+from lib.camera_path import PathKey, Surroundings, view_at
+from lib.frames import Camera, Intrinsics, Resolution, blender_camera_pose, transform_points
+from lib.motion import Motion, world_from_object_at
+
+Array = NDArray[Any]
+Rows = Sequence[Sequence[float]]
+
+BACKGROUND_ID = 1
+SENSOR_MM = 36.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Length, rate and picture size of the clip."""
+
+    name: str
+    fps: float
+    frame_count: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class SourceCamera:
+    """The camera that took the photo, seen through the output's window; OpenCV axes, pixels, metres."""
+
+    focal_px: tuple[float, float]
+    centre_px: tuple[float, float]
+    world_from_camera: Rows
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object: its id in the passes, its mesh folder, where it rests, and its motion about that."""
+
+    name: str
+    id: int
+    assets: str
+    world_from_object: Rows
+    scale: float = 1.0
+    motion: Motion = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What the scene cache reads back: the Blender object of each id and the folder of its mesh."""
+
+    name: str
+    id: int
+    assets: str
+    mesh_object: Any  # bpy type
+
+
+def new_scene(clip: Clip) -> Any:  # Any: bpy types
+    """Returns an empty scene with exact colours: Standard view, no dither, no world light."""
+    compat.check_version()
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.name = clip.name
+    scene.frame_start = actions.FIRST_FRAME
+    scene.frame_end = actions.FIRST_FRAME + clip.frame_count - 1
+    render = scene.render
+    # Blender's rate is a whole number over a divisor: 23.976 becomes 24 / 1.001.
+    render.fps = max(1, round(clip.fps))
+    render.fps_base = render.fps / clip.fps
+    render.resolution_x, render.resolution_y, render.resolution_percentage = clip.width, clip.height, 100
+    render.engine = "CYCLES"
+    render.film_transparent = True
+    render.use_motion_blur = False
+    render.dither_intensity = 0.0
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
+    scene.unit_settings.system = "METRIC"
+    scene.cycles.samples = 8
+    scene.cycles.max_bounces = 0
+    scene.cycles.transparent_max_bounces = 8
+    scene.cycles.use_denoising = False
+    return scene
+
+
+def add_background(scene: Any, assets: Path, folder: str) -> Placed:  # Any: bpy types
+    """Puts the background where it was reconstructed, in world coordinates."""
+    thing = bpy.data.objects.new("Background", meshes.load_mesh(assets / folder, "Background"))
+    thing.pass_index = BACKGROUND_ID
+    _collection(scene, "Background").objects.link(thing)
+    return Placed("Background", BACKGROUND_ID, folder, thing)
+
+
+def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Placed]:  # Any: bpy types
+    """Puts every object at its rest and keys its motion; copies share one mesh."""
+    collection = _collection(scene, "Objects")
+    loaded: dict[str, Any] = {}
+    placed = []
+    for thing in things:
+        if thing.assets not in loaded:
+            loaded[thing.assets] = meshes.load_mesh(assets / thing.assets, thing.name)
+        placed.append(_add_object(collection, thing, loaded[thing.assets]))
+    return placed
+
+
+def _add_object(collection: Any, thing: Thing, mesh: Any) -> Placed:
+    rest = np.array(thing.world_from_object, dtype=np.float64)
+    place = rest[:3, 3]
+    mover = mesh_object = bpy.data.objects.new(thing.name, mesh)
+    scale = thing.scale
+    if not np.array_equal(rest[:3, :3], np.eye(3)):
+        # Motion is about world axes, so an object that rests turned is turned below the one that moves.
+        mesh_object.name = f"{thing.name} mesh"
+        mover = bpy.data.objects.new(thing.name, None)
+        turned = np.eye(4)
+        turned[:3, :3] = rest[:3, :3] * scale
+        mesh_object.parent = mover
+        mesh_object.matrix_basis = mathutils.Matrix(turned.tolist())
+        collection.objects.link(mover)
+        scale = 1.0
+    collection.objects.link(mesh_object)
+    mover.location = place
+    mover.scale = (scale, scale, scale)
+    mesh_object.pass_index = thing.id
+    actions.animate_object(mover, thing.motion, place=place, scale=scale)
+    return Placed(thing.name, thing.id, thing.assets, mesh_object)
+
+
+def add_cameras(
+    scene: Any,  # Any: bpy types
+    clip: Clip,
+    source: SourceCamera,
+    *,
+    path: Sequence[PathKey],
+    things: Sequence[Thing],
+    placed: Sequence[Placed],
+) -> None:
+    """Adds the camera with its path baked, one key a frame, and a still one at the source view."""
+    collection = _collection(scene, "Cameras")
+    views = camera_track(clip, source, path=path, things=things, centres=_centres(placed))
+    scene.camera = _add_camera(collection, "Camera", views[0])
+    if any(not _is_equal_view(view, views[0]) for view in views):
+        _bake_camera(scene.camera, views)
+    _add_camera(collection, "Source camera", _source_view(clip, source))
+
+
+def camera_track(
+    clip: Clip,
+    source: SourceCamera,
+    *,
+    path: Sequence[PathKey],
+    things: Sequence[Thing],
+    centres: Mapping[str, Array],
+) -> list[Camera]:
+    """Returns the output camera of every frame.
+
+    Args:
+        clip: Length and size.
+        source: The source view.
+        path: Keys of the path.
+        things: The objects, for what the path follows.
+        centres: Centre of each object's bounds in its mesh's own frame.
+    """
+    start = _source_view(clip, source)
+    middle = np.array([clip.width / 2, clip.height / 2])
+    rest = {thing.name: _centre_at({}, 0.0, thing, centres) for thing in things}
+    track = []
+    for frame in range(clip.frame_count):
+        around = Surroundings(
+            world_from_source=start.world_from_camera,
+            centre_ray=start.intrinsics.rays(middle),
+            rest_points=rest,
+            points={thing.name: _centre_at(thing.motion, frame, thing, centres) for thing in things},
+        )
+        view = view_at(path, frame, around)
+        track.append(Camera(_zoomed(start.intrinsics, view.zoom), view.world_from_camera))
+    return track
+
+
+def _centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
+    rest = np.array(thing.world_from_object, dtype=np.float64)
+    pose = world_from_object_at(motion, frame, rest=rest, scale=thing.scale)
+    return transform_points(pose, centres[thing.name])
+
+
+def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
+    centres = {}
+    for thing in placed:
+        corners = np.array([tuple(corner) for corner in thing.mesh_object.bound_box], dtype=np.float64)
+        centres[thing.name] = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    return centres
+
+
+def _source_view(clip: Clip, source: SourceCamera) -> Camera:
+    size = Resolution(clip.width, clip.height)
+    return Camera(Intrinsics(*source.focal_px, *source.centre_px, size), np.array(source.world_from_camera, np.float64))
+
+
+def _zoomed(intrinsics: Intrinsics, factor: float) -> Intrinsics:
+    """Returns the pinhole zoomed about the middle of its own picture."""
+    size = intrinsics.resolution
+    return Intrinsics(
+        intrinsics.focal_x_px * factor,
+        intrinsics.focal_y_px * factor,
+        size.width / 2 + (intrinsics.centre_x_px - size.width / 2) * factor,
+        size.height / 2 + (intrinsics.centre_y_px - size.height / 2) * factor,
+        size,
+    )
+
+
+def _is_equal_view(first: Camera, second: Camera) -> bool:
+    same_pose = np.array_equal(first.world_from_camera, second.world_from_camera)
+    return same_pose and first.intrinsics == second.intrinsics
+
+
+def _lens(camera: Camera) -> tuple[float, float, float]:
+    """Returns Blender's (lens in mm, shift_x, shift_y), the shifts in picture widths.
+
+    Raises:
+        ValueError: The pixels are not square.
+    """
+    k, size = camera.intrinsics, camera.intrinsics.resolution
+    if abs(k.focal_x_px / k.focal_y_px - 1.0) > 1e-9:
+        raise ValueError("Blender's camera needs square pixels")
+    return (
+        k.focal_x_px / size.width * SENSOR_MM,
+        (size.width / 2 - k.centre_x_px) / size.width,
+        (k.centre_y_px - size.height / 2) / size.width,
+    )
+
+
+def _add_camera(collection: Any, name: str, camera: Camera) -> Any:
+    data = bpy.data.cameras.new(name)
+    data.sensor_fit, data.sensor_width = "HORIZONTAL", SENSOR_MM
+    data.lens, data.shift_x, data.shift_y = _lens(camera)
+    data.clip_start, data.clip_end = 0.01, 1e6
+    data.passepartout_alpha = 0.9
+    thing = bpy.data.objects.new(name, data)
+    thing.rotation_mode = "XYZ"
+    thing.matrix_world = mathutils.Matrix(blender_camera_pose(camera.world_from_camera).tolist())
+    collection.objects.link(thing)
+    return thing
+
+
+def _bake_camera(thing: Any, views: Sequence[Camera]) -> None:
+    turns, angles = [], thing.rotation_euler.copy()
+    for view in views:
+        pose = mathutils.Matrix(blender_camera_pose(view.world_from_camera).tolist())
+        angles = pose.to_3x3().to_euler("XYZ", angles)  # no jump by a full turn between two frames
+        turns.append(tuple(angles))
+    places = np.array([view.world_from_camera[:3, 3] for view in views])
+    actions.bake(thing, "Camera path", [("location", places), ("rotation_euler", np.array(turns))])
+    lenses = np.array([_lens(view) for view in views])
+    if np.ptp(lenses, axis=0).any():
+        paths = ("lens", "shift_x", "shift_y")
+        actions.bake(thing.data, "Camera zoom", [(path, lenses[:, [i]]) for i, path in enumerate(paths)])
+
+
+def _collection(scene: Any, name: str) -> Any:
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    return collection
