@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from i2v3d.artifacts.images import Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.artifacts.scene import FrameStates, SceneStatic
+from i2v3d.backends.base import SceneRenderer
 from i2v3d.geometry.frames import Resolution
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
-    from i2v3d.backends.base import SceneRenderer
     from i2v3d.spec.resolved import Scene
 
 

@@ -1,0 +1,184 @@
+"""Shaders of the OpenGL renderer and the scene's buffers and textures; see `render_gl` for how they are used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2v3d.artifacts.scene import Mesh
+from i2v3d.geometry.frames import Array
+
+_VERTEX = """
+#version 330
+in vec3 position;
+in vec3 position_next;
+in vec3 position_previous;
+in vec3 texcoord;
+uniform mat4 clip_from_mesh;
+uniform mat4 clip_from_mesh_next;
+uniform mat4 clip_from_mesh_previous;
+invariant gl_Position;
+out vec3 homogeneous;
+out vec4 clip;
+out vec4 clip_next;
+out vec4 clip_previous;
+void main() {
+    clip = clip_from_mesh * vec4(position, 1.0);
+    clip_next = clip_from_mesh_next * vec4(position_next, 1.0);
+    clip_previous = clip_from_mesh_previous * vec4(position_previous, 1.0);
+    homogeneous = texcoord;
+    gl_Position = clip;
+}
+"""
+
+# The texture is read at level 0 unless a texel is clearly smaller than a pixel, so that a picture seen
+# as it was taken comes back byte for byte. The footprint's area decides, not its longer side: a surface
+# seen at a slant keeps its sharpness.
+_SURFACE = """
+#version 330
+in vec3 homogeneous;
+in vec4 clip;
+in vec4 clip_next;
+in vec4 clip_previous;
+uniform sampler2D picture;
+vec2 texture_point() { return homogeneous.xy / homogeneous.z; }
+vec4 surface(vec2 point) {
+    vec2 size = vec2(textureSize(picture, 0));
+    vec2 across = dFdx(point) * size, down = dFdy(point) * size;
+    float area = abs(across.x * down.y - across.y * down.x);
+    return textureLod(picture, point, max(0.0, 0.5 * log2(max(area, 1e-9)) - 0.25));
+}
+"""
+
+_SOLID = (
+    _SURFACE
+    + """
+void main() {
+    if (surface(texture_point()).a < 0.5) discard;
+}
+"""
+)
+
+# Soft edges count on the side that faces the camera only: at an outline front and back meet, and
+# blending both would make the edge twice as opaque as it was in the photo.
+_COLOUR = (
+    _SURFACE
+    + """
+layout(location = 0) out vec4 colour;
+void main() {
+    vec4 texel = surface(texture_point());
+    if (texel.a < (gl_FrontFacing ? 0.002 : 0.5)) discard;
+    colour = texel;
+}
+"""
+)
+
+_PASSES = (
+    _SURFACE
+    + """
+uniform sampler2D observed;
+uniform float id;
+uniform vec2 half_size;
+layout(location = 0) out vec2 depth_and_id;
+layout(location = 1) out vec4 flow;
+void main() {
+    vec2 point = texture_point();
+    if (surface(point).a < 0.5) discard;
+    float is_observed = textureLod(observed, point, 0.0).r >= 0.5 ? 1.0 : 0.0;
+    depth_and_id = vec2(clip.w, 2.0 * id + is_observed);
+    vec2 here = clip.xy / clip.w;
+    vec2 after = clip_next.xy / clip_next.w, before = clip_previous.xy / clip_previous.w;
+    flow = vec4((after - here) * half_size, (before - here) * half_size);
+}
+"""
+)
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The three ways of drawing a surface: where it is solid, its colour, its passes."""
+
+    solid: Any  # moderngl.Program
+    colour: Any
+    passes: Any
+
+
+def make_programs(context: Any) -> Programs:  # Any: moderngl.Context
+    """Compiles the shaders; texture units: 0 the picture, 1 the observed map."""
+    solid, colour, passes = (
+        context.program(vertex_shader=_VERTEX, fragment_shader=fragment) for fragment in (_SOLID, _COLOUR, _PASSES)
+    )
+    for program in (solid, colour, passes):
+        program["picture"].value = 0
+    passes["observed"].value = 1
+    return Programs(solid, colour, passes)
+
+
+class Surface:
+    """One object of a scene on the graphics side."""
+
+    def __init__(self, context: Any, programs: Programs, *, object_id: int, folder: Path) -> None:
+        mesh = Mesh(folder).read()
+        self.id = object_id
+        self.vertices = np.ascontiguousarray(mesh.vertices_m, np.float32)
+        self._context = context
+        self._rest = context.buffer(self.vertices.tobytes())
+        self._texcoords = context.buffer(np.ascontiguousarray(mesh.texcoords, np.float32).tobytes())
+        self._faces = context.buffer(np.ascontiguousarray(mesh.faces, np.int32).tobytes())
+        self.picture = _texture(context, mesh.texture)
+        self.observed = _texture(context, mesh.is_observed[..., None])
+        self._deformed = [context.buffer(reserve=self.vertices.nbytes) for _ in range(3)]
+        self._arrays = {
+            (name, is_deformed): self._vertex_array(program, self._deformed if is_deformed else [self._rest] * 3)
+            for name, program in vars(programs).items()
+            for is_deformed in (False, True)
+        }
+
+    def _vertex_array(self, program: Any, positions: list[Any]) -> Any:
+        names = [n for n in ("position", "position_next", "position_previous", "texcoord") if n in program]
+        buffers = dict(zip(("position", "position_next", "position_previous"), positions, strict=True))
+        buffers["texcoord"] = self._texcoords
+        content = [(buffers[name], "3f", name) for name in names]
+        return self._context.vertex_array(program, content, index_buffer=self._faces, index_element_size=4)
+
+    def deform(self, positions: tuple[Array, Array, Array]) -> None:
+        """Sets the world vertices of this frame, the next and the previous one."""
+        for buffer, vertices in zip(self._deformed, positions, strict=True):
+            buffer.write(np.ascontiguousarray(vertices, np.float32).tobytes())
+
+    def draw(self, program_name: str, *, is_deformed: bool) -> None:
+        """Draws with the program of this name in `Programs`, whose uniforms are set."""
+        self.picture.use(0)
+        self.observed.use(1)
+        self._arrays[program_name, is_deformed].render()
+
+    def release(self) -> None:
+        """Frees what it holds on the graphics side."""
+        for array in self._arrays.values():
+            array.release()
+        for part in (self._rest, self._texcoords, self._faces, *self._deformed, self.picture, self.observed):
+            part.release()
+
+
+def load_surfaces(context: Any, programs: Programs, static: Path) -> tuple[Surface, ...]:
+    """Returns the objects of a `SceneStatic` folder in id order."""
+    entries = json.loads((static / "scene.json").read_text(encoding="utf-8"))["objects"]
+    return tuple(
+        Surface(context, programs, object_id=entry["id"], folder=static / entry["mesh"])
+        for entry in sorted(entries, key=lambda entry: int(entry["id"]))
+    )
+
+
+def _texture(context: Any, pixels: Array) -> Any:
+    import moderngl
+
+    height, width, components = pixels.shape
+    texture = context.texture((width, height), components, np.ascontiguousarray(pixels).tobytes(), alignment=1)
+    texture.build_mipmaps()
+    texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
