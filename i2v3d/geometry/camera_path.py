@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2v3d.geometry.motion import eased, interval_at
+from i2v3d.geometry.motion import eased, interval_at, rotation_about
 
 Array = NDArray[Any]
 Vector = tuple[float, float, float]
@@ -82,6 +82,8 @@ class _Aim:
 def view_at(keys: Sequence[PathKey], frame: float, around: Surroundings) -> PathView:
     """Returns the view at a frame. Without keys, and until the first key moves, it is exactly the source view.
 
+    A path has one `orbit_around`; the keys may look at different things, and the aim glides from one to the next.
+
     Raises:
         ValueError: A key names an object that is not in `around`.
     """
@@ -100,18 +102,18 @@ def view_at(keys: Sequence[PathKey], frame: float, around: Surroundings) -> Path
         np.array(around.world_from_source[:3, :3], dtype=np.float64),
         np.array(around.world_from_source[:3, 3], dtype=np.float64),
     )
-    centre = _orbit_centre(first, last, weight, around.rest_points)
+    centre = first.orbit_around if last.orbit_around is None else last.orbit_around
     if centre is not None:
         pose = _orbited(
             pose,
-            centre,
+            _point(centre, around.rest_points),
             azimuth_rad=number("orbit_azimuth_rad"),
             elevation_rad=number("orbit_elevation_rad"),
             distance=number("orbit_distance"),
         )
     move = np.array(first.move_m) + (np.array(last.move_m) - np.array(first.move_m)) * weight
     pose = _Pose(pose.rotation, pose.position + move + number("dolly_m") * _forward(pose.rotation))
-    rotation = _turn_about(_UP, -number("pan_rad")) @ pose.rotation @ _tilt(number("tilt_rad"))
+    rotation = rotation_about(_UP, -number("pan_rad")) @ pose.rotation @ _tilt(number("tilt_rad"))
     roll_rad = number("roll_rad")
     aim = _aim(first, last, weight, around.points)
     if aim is None:
@@ -131,28 +133,12 @@ def _point(place: str | Vector, points: Mapping[str, Array]) -> Array:
     return np.array(points[place], dtype=np.float64)
 
 
-def _has_orbit(key: PathKey) -> bool:
-    turns = (key.orbit_azimuth_rad, key.orbit_elevation_rad, key.orbit_distance)
-    return key.orbit_around is not None and turns != (0.0, 0.0, 1.0)
-
-
-def _orbit_centre(first: PathKey, last: PathKey, weight: float, points: Mapping[str, Array]) -> Array | None:
-    """Returns the point to orbit; it glides only between two keys that orbit about different ones."""
-    if last.orbit_around is None:
-        return None if first.orbit_around is None else _point(first.orbit_around, points)
-    end = _point(last.orbit_around, points)
-    if first.orbit_around is None or not _has_orbit(first):
-        return end
-    start = _point(first.orbit_around, points)
-    return start + (end - start) * (weight if _has_orbit(last) else 0.0)
-
-
 def _orbited(pose: _Pose, centre: Array, *, azimuth_rad: float, elevation_rad: float, distance: float) -> _Pose:
     offset = pose.position - centre
     axis = np.cross(offset, _UP)  # a turn about it lifts the camera
     if np.linalg.norm(axis) <= 1e-9 * max(1.0, float(np.linalg.norm(offset))):
         axis = -pose.rotation[:, 0]
-    turn = _turn_about(_UP, azimuth_rad) @ _turn_about(axis / np.linalg.norm(axis), elevation_rad)
+    turn = rotation_about(_UP, azimuth_rad) @ rotation_about(axis / np.linalg.norm(axis), elevation_rad)
     # Written as a change of the position, which is exactly zero for no turn.
     return _Pose(turn @ pose.rotation, pose.position + (distance * turn - np.eye(3)) @ offset)
 
@@ -191,7 +177,7 @@ def _aimed(rotation: Array, towards: Array, weight: float, *, roll_rad: float, r
     free_heading, free_pitch, free_roll = _level_angles(rotation)
     turn = math.remainder(heading - free_heading, 2 * math.pi)  # the shorter way round
     return (
-        _turn_about(_UP, free_heading + turn * weight)
+        rotation_about(_UP, free_heading + turn * weight)
         @ _LEVEL
         @ _tilt(free_pitch + (pitch - free_pitch) * weight)
         @ _roll(free_roll * (1.0 - weight) + roll_rad)
@@ -203,7 +189,7 @@ def _level_angles(rotation: Array) -> tuple[float, float, float]:
     x, y, z = rotation[:, 2]
     heading = math.atan2(-x, y)
     pitch = math.asin(np.clip(z, -1.0, 1.0))
-    level = _turn_about(_UP, heading) @ _LEVEL @ _tilt(pitch)
+    level = rotation_about(_UP, heading) @ _LEVEL @ _tilt(pitch)
     residue = level.T @ rotation
     return heading, pitch, math.atan2(residue[1, 0], residue[0, 0])
 
@@ -218,10 +204,3 @@ def _roll(angle_rad: float) -> Array:
     """Returns camera_from_rolled_camera, positive clockwise as seen through the camera."""
     cos, sin = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
-
-
-def _turn_about(axis: Array, angle_rad: float) -> Array:
-    """Returns the rotation about a unit axis, counter-clockwise seen from its tip."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + math.sin(angle_rad) * cross + (1 - math.cos(angle_rad)) * (cross @ cross)

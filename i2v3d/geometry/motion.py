@@ -21,13 +21,12 @@ Key = tuple[float, tuple[float, ...], str]
 """(frame, values, ease); the ease shapes the interval that ends at this key."""
 Channel = Sequence[Key]
 Motion = Mapping[str, Channel]
-"""Channels by name: `move_m` (x, y, z); one of `rotate_rad` (XYZ Euler), `axis_angle` (x, y, z, radians)
-or `quaternion` (w, x, y, z); `scale` (x, y, z). A channel that never changes is absent."""
+"""Channels by name: `move_m` (x, y, z); `rotate_rad` (XYZ Euler) or `axis_angle` (x, y, z, radians);
+`scale` (x, y, z). A channel that is never keyed is absent."""
 
 REST: Mapping[str, tuple[float, ...]] = {
     "move_m": (0.0, 0.0, 0.0),
     "rotate_rad": (0.0, 0.0, 0.0),
-    "quaternion": (1.0, 0.0, 0.0, 0.0),
     "scale": (1.0, 1.0, 1.0),
 }
 
@@ -145,16 +144,22 @@ def object_motion(keys: Iterable[MotionKeyLike]) -> dict[str, Channel]:
     """Returns an object's channels.
 
     The object is at rest at frame 0, and at its first key in every channel which that key leaves out.
-    Turns about one axis stay axis and angle (and may pass 360 degrees), Euler turns stay Euler; an object
-    that uses both kinds, or several axes, is turned by quaternions the shorter way between its keys.
+
+    Raises:
+        ValueError: Keys turn both by Euler angles and about an axis, or about several axes.
     """
     ordered = sorted(keys, key=lambda key: key.frame)
-    kind, turns = _rotation_keys(ordered)
-    given: dict[str, list[Key]] = {
-        "move_m": [(key.frame, tuple(key.move_m), key.ease) for key in ordered if key.move_m is not None],
-        kind: turns,
-        "scale": [(key.frame, tuple(key.scale), key.ease) for key in ordered if key.scale is not None],
-    }
+    given: dict[str, list[Key]] = {"move_m": [], "rotate_rad": [], "axis_angle": [], "scale": []}
+    for key in ordered:
+        for name in ("move_m", "rotate_rad", "scale"):
+            values = getattr(key, name)
+            if values is not None:
+                given[name].append((key.frame, tuple(values), key.ease))
+        if key.axis is not None and key.angle_rad is not None:
+            given["axis_angle"].append((key.frame, (*_unit(key.axis), key.angle_rad), key.ease))
+    axes = {key[1][:3] for key in given["axis_angle"]}
+    if len(axes) > 1 or (axes and given["rotate_rad"]):
+        raise ValueError("one motion turns about several axes; give Euler angles at every key instead")
     channels: dict[str, Channel] = {}
     for name, channel in given.items():
         if channel:
@@ -168,62 +173,22 @@ def _from_rest(channel: list[Key], rest: tuple[float, ...], *, first_frame: floa
     return start + channel
 
 
-def _rotation_keys(keys: Sequence[MotionKeyLike]) -> tuple[str, list[Key]]:
-    euler = [key for key in keys if key.rotate_rad is not None]
-    turns = [key for key in keys if key.axis is not None and key.angle_rad is not None]
-    if not turns:
-        return "rotate_rad", [(key.frame, tuple(key.rotate_rad or ()), key.ease) for key in euler]
-    axes = {_unit(key.axis or (0.0, 0.0, 1.0)) for key in turns}
-    if not euler and len(axes) == 1:
-        (axis,) = axes
-        return "axis_angle", [(key.frame, (*axis, key.angle_rad or 0.0), key.ease) for key in turns]
-    quaternions: list[Key] = []
-    last = np.array(REST["quaternion"])
-    for key in keys:
-        if key.rotate_rad is not None:
-            turn = quaternion_from_euler(key.rotate_rad)
-        elif key.axis is not None and key.angle_rad is not None:
-            turn = quaternion_from_axis_angle(key.axis, key.angle_rad)
-        else:
-            continue
-        last = turn if turn @ last >= 0 else -turn  # the sign that is the shorter way
-        quaternions.append((key.frame, tuple(float(value) for value in last), key.ease))
-    return "quaternion", quaternions
-
-
 def _unit(axis: Vector) -> Vector:
     x, y, z = np.array(axis, dtype=np.float64) / np.linalg.norm(axis)
     return float(x), float(y), float(z)
 
 
-def quaternion_from_axis_angle(axis: Vector, angle_rad: float) -> Array:
-    """Returns (w, x, y, z) of a turn about an axis of any length."""
-    return np.array([math.cos(angle_rad / 2), *(math.sin(angle_rad / 2) * np.array(_unit(axis)))])
+def rotation_about(axis: Array, angle_rad: float) -> Array:
+    """Returns the 3x3 turn about a unit axis, counter-clockwise seen from its tip."""
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.eye(3) + math.sin(angle_rad) * cross + (1 - math.cos(angle_rad)) * (cross @ cross)
 
 
-def quaternion_from_euler(angles_rad: Vector) -> Array:
-    """Returns (w, x, y, z) of turns about the fixed x, then y, then z axis (Blender's XYZ)."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(np.array(angles_rad) / 2), np.sin(np.array(angles_rad) / 2)
-    return np.array(
-        [
-            cx * cy * cz + sx * sy * sz,
-            sx * cy * cz - cx * sy * sz,
-            cx * sy * cz + sx * cy * sz,
-            cx * cy * sz - sx * sy * cz,
-        ]
-    )
-
-
-def rotation_from_quaternion(quaternion: Array) -> Array:
-    """Returns the 3x3 rotation of (w, x, y, z), which need not have unit length."""
-    w, x, y, z = quaternion / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+def rotation_from_euler(angles_rad: Array) -> Array:
+    """Returns the 3x3 turn about the fixed x, then y, then z axis (Blender's XYZ)."""
+    x, y, z = (rotation_about(axis, angle) for axis, angle in zip(np.eye(3), angles_rad, strict=True))
+    return np.asarray(z @ y @ x)
 
 
 def world_from_object_at(motion: Motion, frame: float, *, rest: Array, scale: float) -> Array:
@@ -237,13 +202,10 @@ def world_from_object_at(motion: Motion, frame: float, *, rest: Array, scale: fl
     """
     turn = np.eye(3)
     if "rotate_rad" in motion:
-        x, y, z = value_at(motion["rotate_rad"], frame)
-        turn = rotation_from_quaternion(quaternion_from_euler((x, y, z)))
+        turn = rotation_from_euler(value_at(motion["rotate_rad"], frame))
     elif "axis_angle" in motion:
-        x, y, z, angle = value_at(motion["axis_angle"], frame)
-        turn = rotation_from_quaternion(quaternion_from_axis_angle((x, y, z), angle))
-    elif "quaternion" in motion:
-        turn = rotation_from_quaternion(value_at(motion["quaternion"], frame))
+        values = value_at(motion["axis_angle"], frame)
+        turn = rotation_about(values[:3], values[3])
     factors = value_at(motion["scale"], frame) if "scale" in motion else np.ones(3)
     world_from_object = np.array(rest, dtype=np.float64)
     world_from_object[:3, :3] = (turn * factors) @ world_from_object[:3, :3] * scale

@@ -27,7 +27,7 @@ from i2v3d.geometry.frames import Array, Resolution, invert_rigid
 
 SAMPLES = 4
 _NEAREST_SHARE = 1e-4  # the near plane never comes closer than this share of the far plane
-_PROBE = "import moderngl; moderngl.create_standalone_context(backend='egl', require=330).release()"
+_PROBE = "import moderngl; moderngl.create_context(standalone=True, backend='egl', require=330).release()"
 _FLOW_LIMIT_PX = 1e6
 
 
@@ -78,7 +78,7 @@ class GlRenderer:
         import moderngl
 
         _probe_egl()
-        self._context = moderngl.create_standalone_context(backend="egl", require=330)
+        self._context = moderngl.create_context(standalone=True, require=330, backend="egl")  # type: ignore[arg-type]  # stub slip
         self._programs: Programs = make_programs(self._context)
         self._scene: tuple[Surface, ...] = ()
         self._scene_key: tuple[Any, ...] = ()

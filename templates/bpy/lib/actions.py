@@ -19,11 +19,10 @@ FIRST_FRAME = 1
 _PATHS = {
     "move_m": "location",
     "rotate_rad": "rotation_euler",
-    "quaternion": "rotation_quaternion",
     "axis_angle": "rotation_axis_angle",
     "scale": "scale",
 }
-_MODES = {"rotate_rad": "XYZ", "quaternion": "QUATERNION", "axis_angle": "AXIS_ANGLE"}
+_MODES = {"rotate_rad": "XYZ", "axis_angle": "AXIS_ANGLE"}
 
 
 def animate_object(thing: Any, motion: Motion, *, place: Array, scale: float) -> None:  # Any: bpy types
