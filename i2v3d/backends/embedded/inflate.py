@@ -30,7 +30,8 @@ def inflate(cut_out: Array, layout: SolvedLayout, name: str, shape: Inflate) -> 
     height_px[_closed_rim(canvas, triangles)] = 0
     sides = _relief(canvas, triangles, stand, height_px)
     back = (mirrored_back if shape.back == "mirror" else smooth_back)(canvas.colour, body)
-    return two_sided_mesh(canvas, triangles, stand, sides, back, wall_colours(canvas.colour, body))
+    walls = wall_colours(canvas.colour, body)
+    return two_sided_mesh(canvas, triangles, sides, back_colour=back, wall_colour=walls)
 
 
 def outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> tuple[Canvas, Array, Triangles, Stand]:
@@ -72,8 +73,9 @@ def _relief(canvas: Canvas, triangles: Triangles, stand: Stand, height_px: Array
     half_depth = height_px * np.median(rim_depth) / stand.camera.intrinsics.focal_x_px
     # A pixel's depth can't pass the camera: a very thick relief of a near thing is pressed flat in front.
     front_depth = rim_depth / (1 + half_depth / rim_depth)
+    back_depth = rim_depth + half_depth
     return Sides(
-        stand.points_m(photo_px, front_depth), stand.points_m(photo_px, rim_depth + half_depth), front_depth
+        stand.points_m(photo_px, front_depth), stand.points_m(photo_px, back_depth), front_depth, back_depth
     )
 
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
 from i2v3d.backends.embedded.atlas import Layer, compacted, homogeneous_texcoords, layer_of, layered_atlas
 from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.lathe_from_above import lathe_from_above
 from i2v3d.backends.embedded.outline import Canvas, Triangles, bleed_outwards, read_field
 from i2v3d.backends.embedded.standing import Stand
 from i2v3d.errors import StageError
@@ -24,6 +25,8 @@ from i2v3d.spec.resolved import Lathe
 # The body ends where the matte is this opaque; the softer rest is the sheet's.
 _BODY_ALPHA = 0.8
 _CIRCLE_SAMPLES = 96
+# Sine of the angle below the horizon from which a thing counts as seen from above.
+_FROM_ABOVE = 0.5
 _ROWS_PX = 2.0
 # Colours closer to the side than this share of the radius are a smear of a pixel or two; they come from inside.
 _CLEAN_SHARE = 0.88
@@ -52,6 +55,8 @@ class Axis:
 def lathe(cut_out: Array, layout: SolvedLayout, name: str, shape: Lathe) -> MeshData:
     """Returns the turned body in the frame of object `name`; arguments as in `Mesher.lift`."""
     canvas, _, triangles, stand = outline_of(cut_out, layout, name)
+    if is_seen_from_above(stand, canvas):
+        return lathe_from_above(canvas, triangles, stand, shape.segments)
     axis = _fit_axis(canvas, stand)
     heights, radii = _profile(canvas, stand.camera, axis)
     layers, is_body = _layers(canvas, stand.camera, axis, heights, radii)
@@ -67,6 +72,14 @@ def lathe(cut_out: Array, layout: SolvedLayout, name: str, shape: Lathe) -> Mesh
             body.is_observed,
         )
     )
+
+
+def is_seen_from_above(stand: Stand, canvas: Canvas) -> bool:
+    """Returns whether the camera looks down on the thing so steeply that circles show as wide ellipses."""
+    rows, columns = np.nonzero(canvas.alpha > 0.5)
+    middle = np.array([columns.mean() + canvas.left_px, rows.mean() + canvas.top_px])
+    ray = stand.rays(middle)
+    return bool(-ray[2] / np.linalg.norm(ray) > _FROM_ABOVE)
 
 
 def _fit_axis(canvas: Canvas, stand: Stand) -> Axis:

@@ -42,9 +42,12 @@ def _extruded(
     depth = depth_m if depth_m is not None else depth_share * width
     back = front - depth * stand.normal
     back[:, 2] = _lowered(front, solid, stand.camera.world_from_camera[:3, 3], depth, stand.normal)
-    mesh_back = mirrored_back(canvas.colour, body)
     return two_sided_mesh(
-        canvas, triangles, stand, Sides(front, back, front_depth), mesh_back, wall_colours(canvas.colour, body)
+        canvas,
+        triangles,
+        Sides(front, back, front_depth, front_depth),
+        back_colour=mirrored_back(canvas.colour, body),
+        wall_colour=wall_colours(canvas.colour, body),
     )
 
 

@@ -11,6 +11,7 @@ from i2v3d.geometry.frames import Array
 
 # The outermost pixels of a body are foreshortened and hold some of the background's light; colours come from inside.
 _RIM_PX = 4
+_ROW_STIFFNESS = 6
 
 
 def mirrored_back(colour: Array, body: Array) -> Array:
@@ -27,14 +28,20 @@ def mirrored_back(colour: Array, body: Array) -> Array:
 def smooth_back(colour: Array, body: Array) -> Array:
     """Returns uint8 (height, width, 3): the rim's colours carried smoothly over the whole back, no face.
 
-    A membrane stretched over the body from a band inside its rim (Laplace's equation, solved coarse to fine).
+    A membrane stretched over the body from a band inside its rim, stiffer across than along the rows: what
+    surrounds a thing at one height (hair, collar, coat) mostly goes round it at that height.
     """
     is_body = body > 0.5
     depth = ndimage.distance_transform_edt(np.pad(is_body, 1, mode="edge"))[1:-1, 1:-1]
     band = is_body & (depth > _RIM_PX) & (depth <= 4 * _RIM_PX)
     if not band.any():
         return mirrored_back(colour, body)
-    membrane = _membrane(colour.astype(np.float32), band.astype(np.float32))
+    height, width = band.shape
+    narrow = (max(2, width // _ROW_STIFFNESS), height)
+    weight = cv2.resize(band.astype(np.float32), narrow, interpolation=cv2.INTER_AREA)
+    known = cv2.resize(colour * band[..., None].astype(np.float32), narrow, interpolation=cv2.INTER_AREA)
+    stretched = _membrane(known / np.maximum(weight, 1e-6)[..., None], np.minimum(_ROW_STIFFNESS * weight, 1))
+    membrane = cv2.resize(stretched, (width, height), interpolation=cv2.INTER_CUBIC)
     # At the rim itself the photo's detail goes on for a little way, so that no line shows where the sides meet.
     detail = np.clip(1 - (depth - _RIM_PX) / (5 * _RIM_PX), 0, 1)[..., None]
     return (mirrored_back(colour, body) * detail + membrane * (1 - detail)).clip(0, 255).round().astype(np.uint8)

@@ -1,7 +1,6 @@
 """A mesh out of one triangulation: front, back, walls where they are apart, and the fringe.
 
-Front and back vertices of a point lie on one ray of the source camera (or the back's are hidden behind the
-front), so nothing of the back shows in the source view.
+The back is hidden behind the front in the source view, and a point's front and back show the same canvas pixel.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import numpy as np
 from i2v3d.artifacts.scene import MeshData
 from i2v3d.backends.embedded.atlas import Layer, compacted, homogeneous_texcoords, layer_of, layered_atlas
 from i2v3d.backends.embedded.outline import Canvas, Triangles
-from i2v3d.backends.embedded.standing import Stand
 from i2v3d.geometry.frames import Array
 
 _FRONT, _BACK, _WALL = range(3)
@@ -26,39 +24,39 @@ class Sides:
     Attributes:
         front_m, back_m: float64 (points, 3), object frame; equal where the rim is closed.
         front_depth_m: float64 (points,) z-depth of the front in the source camera.
+        back_depth_m: float64 (points,) depth with which the picture is projected on the back: its own z-depth for
+            a back on the same rays, the front's for a back that is the front moved.
     """
 
     front_m: Array
     back_m: Array
     front_depth_m: Array
+    back_depth_m: Array
 
 
-def two_sided_mesh(  # noqa: PLR0913  # three pictures and three geometries; no two belong together elsewhere
-    canvas: Canvas, triangles: Triangles, stand: Stand, sides: Sides, back_colour: Array, wall_colour: Array
+def two_sided_mesh(
+    canvas: Canvas, triangles: Triangles, sides: Sides, *, back_colour: Array, wall_colour: Array
 ) -> MeshData:
     """Returns the closed body and its fringe as one mesh.
 
     Args:
         canvas: Colours and matte of the photo's side.
         triangles: The shared triangulation.
-        stand: Has the source camera.
         sides: Positions.
         back_colour: uint8 (height, width, 3) over the canvas, as seen through the body from the photo's side.
         wall_colour: The same for what joins front and back where they are apart.
     """
     count = len(triangles.points_px)
     layers = (layer_of(canvas), Layer.unseen(back_colour), Layer.unseen(wall_colour))
-    back_px, back_depth = stand.camera.project(sides.back_m)
-    back_px = back_px - [canvas.left_px, canvas.top_px]
     walls, wall_points = _walls(triangles.body, sides, count)
     rim_px = triangles.points_px[wall_points]
     vertices = np.concatenate([sides.front_m, sides.back_m, sides.front_m[wall_points], sides.back_m[wall_points]])
     texcoords = np.concatenate(
         [
             homogeneous_texcoords(triangles.points_px, sides.front_depth_m, layers, _FRONT),
-            homogeneous_texcoords(back_px, back_depth, layers, _BACK),
+            homogeneous_texcoords(triangles.points_px, sides.back_depth_m, layers, _BACK),
             homogeneous_texcoords(rim_px, sides.front_depth_m[wall_points], layers, _WALL),
-            homogeneous_texcoords(rim_px, back_depth[wall_points], layers, _WALL),
+            homogeneous_texcoords(rim_px, sides.back_depth_m[wall_points], layers, _WALL),
         ]
     )
     # The body comes first: a renderer that draws in order then blends the fringe over what is behind it.
