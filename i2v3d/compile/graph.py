@@ -1,0 +1,168 @@
+"""The graph of a scene: one node per call of a stage, edges from outputs to inputs, and what is delivered.
+
+A graph is checked when it is made, so everything after (plan, build, printing) trusts it. networkx
+finds orders, cycles and neighbours; it is imported on first use because the fast path needs no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from i2v3d.compile.checks import check_deliverables, check_nodes
+from i2v3d.errors import GraphError
+from i2v3d.stages.base import Node, OutputRef, SourceFile, Stage
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+@dataclass(frozen=True)
+class Deliverable:
+    """An output that is placed in the user's output folder.
+
+    Attributes:
+        path: Relative place, `video.mp4` for a file, `scene` for a folder; several may share a folder.
+        ref: Which output.
+    """
+
+    path: str
+    ref: OutputRef
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """A checked graph.
+
+    Attributes:
+        scene: Name of the scene; used for names only.
+        nodes: By name, every node after the nodes it reads from; ties keep the order in which they were given.
+        stages: The stages the nodes call, by kind.
+        deliverables: What goes to the output folder.
+    """
+
+    scene: str
+    nodes: Mapping[str, Node]
+    stages: Mapping[str, Stage]
+    deliverables: tuple[Deliverable, ...] = ()
+
+    @cached_property
+    def network(self) -> nx.DiGraph[str]:
+        """The nodes' names with an edge from each producer to each reader."""
+        return _network(self.nodes)
+
+    def stage_of(self, name: str) -> Stage:
+        """Returns the stage that node `name` calls."""
+        return self.stages[self.nodes[name].stage]
+
+    def producers(self, name: str) -> tuple[str, ...]:
+        """Returns the nodes that `name` reads from, each once, in graph order."""
+        return tuple(self.network.predecessors(name))
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """Returns the nodes that read from `name`, each once, in graph order."""
+        return tuple(self.network.successors(name))
+
+    def select(self, until: Iterable[str] = (), only: Iterable[str] = ()) -> StageGraph:
+        """Returns the part that leads to some nodes.
+
+        Args:
+            until: Node names or stage kinds; they and everything they read from stay.
+            only: Node names or stage kinds; deliverables of every other node are left out and nothing
+                downstream of them stays, so a build ends there.
+
+        Raises:
+            GraphError: A name is neither a node nor a stage of this graph.
+        """
+        import networkx as nx
+
+        ends = [*self.match(until), *self.match(only)]
+        if not ends:
+            return self
+        kept = set(ends).union(*(nx.ancestors(self.network, end) for end in ends))
+        chosen = set(self.match(only)) or kept
+        return StageGraph(
+            self.scene,
+            MappingProxyType({name: node for name, node in self.nodes.items() if name in kept}),
+            self.stages,
+            tuple(item for item in self.deliverables if item.ref.node in chosen),
+        )
+
+    def match(self, patterns: Iterable[str]) -> tuple[str, ...]:
+        """Returns the nodes that node names or stage kinds stand for, in graph order.
+
+        Raises:
+            GraphError: One of them is neither.
+        """
+        wanted: set[str] = set()
+        for pattern in patterns:
+            found = [name for name, node in self.nodes.items() if pattern in (name, node.stage)]
+            if not found:
+                raise GraphError(f"no step or stage is called `{pattern}`", hint=_near(pattern, self))
+            wanted.update(found)
+        return tuple(name for name in self.nodes if name in wanted)
+
+
+def make_graph(
+    scene: str, nodes: Iterable[Node], stages: Mapping[str, Stage], deliverables: Iterable[Deliverable] = ()
+) -> StageGraph:
+    """Returns the checked graph of these nodes.
+
+    Raises:
+        GraphError: Nodes that do not fit together; the message names the node.
+        MissingBackendError: A node asks for a backend that does not exist.
+    """
+    given = list(nodes)
+    items = tuple(deliverables)
+    by_name = {node.name: node for node in given}
+    if len(by_name) < len(given):
+        names = [node.name for node in given]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise GraphError(f"two nodes are called {', '.join(twice)}")
+    check_nodes(by_name, stages)
+    check_deliverables([(item.path, item.ref) for item in items], by_name, stages)
+    order = _ordered(by_name)
+    return StageGraph(scene, MappingProxyType({name: by_name[name] for name in order}), stages, items)
+
+
+def references(node: Node) -> Iterable[tuple[str, OutputRef | SourceFile]]:
+    """Yields every reference of a node with the name of its input field."""
+    for field, value in node.inputs.items():
+        if isinstance(value, tuple):
+            for reference in value:
+                yield field, reference
+        elif value is not None:
+            yield field, value
+
+
+def _network(nodes: Mapping[str, Node]) -> nx.DiGraph[str]:
+    import networkx as nx
+
+    network: nx.DiGraph[str] = nx.DiGraph()
+    network.add_nodes_from(nodes)
+    for name, node in nodes.items():
+        network.add_edges_from((ref.node, name) for _, ref in references(node) if isinstance(ref, OutputRef))
+    return network
+
+
+def _ordered(nodes: Mapping[str, Node]) -> list[str]:
+    import networkx as nx
+
+    network = _network(nodes)
+    rank = {name: index for index, name in enumerate(nodes)}
+    try:
+        return list(nx.lexicographical_topological_sort(network, key=rank.__getitem__))
+    except nx.NetworkXUnfeasible:
+        cycle = [edge[0] for edge in nx.find_cycle(network)]
+        raise GraphError(f"these nodes wait for each other: {' -> '.join([*cycle, cycle[0]])}") from None
+
+
+def _near(pattern: str, graph: StageGraph) -> str:
+    import difflib
+
+    known: dict[str, Any] = dict.fromkeys([*graph.nodes, *(node.stage for node in graph.nodes.values())])
+    near = difflib.get_close_matches(pattern, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else ""

@@ -1,0 +1,34 @@
+"""From a resolved scene to its graph: every stage says which nodes it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
+from i2v3d.stages.base import OutputRef, Stage
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import Scene
+
+# What a build leaves in the output folder, where the scene has the node.
+DELIVERABLES = (
+    Deliverable("video.mp4", OutputRef("encode", "video")),
+    Deliverable("render.mp4", OutputRef("encode[render]", "video")),
+    Deliverable("scene.blend", OutputRef("assemble", "blend")),
+    Deliverable("scene.glb", OutputRef("assemble", "glb")),
+    Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("scene", OutputRef("scene_script", "script")),
+)
+
+
+def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
+    """Returns the graph of a scene: the nodes of every stage, and the deliverables.
+
+    Raises:
+        GraphError: The stages do not fit together.
+        MissingBackendError: The scene asks for a backend that does not exist.
+    """
+    nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
+    names = {node.name for node in nodes}
+    return make_graph(scene.name, nodes, stages, (item for item in DELIVERABLES if item.ref.node in names))

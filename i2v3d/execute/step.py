@@ -1,0 +1,258 @@
+"""Running one step: lock, work directory, worker, checks, store. Called from several threads."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from i2v3d import errors
+from i2v3d.errors import I2V3DError, StageError, StepFailure, StoreError
+from i2v3d.execute.worker_pool import WorkerPool
+from i2v3d.execute.worker_process import StepTimeoutError, WorkerGoneError
+from i2v3d.execute.workspace import StepDir, Workspaces
+from i2v3d.plan.resolve import ResolvedInputs, SourceInput, StoredInput
+from i2v3d.stages.base import Node, Stage
+from i2v3d.store.code import CodeDigest
+from i2v3d.store.keys import StepKey
+from i2v3d.store.local import LocalStore, store_error
+from i2v3d.store.locks import action_lock
+from i2v3d.store.outputs import StoredFile, StoredOutput
+from i2v3d.store.records import ActionRecord
+from i2v3d.store.sources import SourceDigest
+
+_TRANSIENT = {errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ESTALE, errno.ENETDOWN, errno.ECONNRESET}
+_LOG_TAIL_LINES = 12
+
+
+class StoppedError(Exception):
+    """The build was told to stop while this step waited or ran."""
+
+
+class SourceChangedError(Exception):
+    """A user's file changed while the step ran, so that nobody knows what it read."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step that is ready to run."""
+
+    node: Node
+    stage: Stage
+    key: StepKey
+    inputs: ResolvedInputs
+    sources: tuple[SourceDigest, ...]
+    code: CodeDigest
+    is_forced: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step's record, and whether somebody else had made it by the time we came to run it."""
+
+    record: ActionRecord
+    was_reused: bool
+
+
+class StepRunner:
+    """Runs tasks in worker processes and records their results.
+
+    Args:
+        stop: Set when the build must end now; steps then raise `StoppedError`.
+        retries: How often a step is tried again after an error that can pass by itself.
+        retry_wait_s: Time before the first retry, doubled for each further one.
+    """
+
+    def __init__(
+        self,
+        store: LocalStore,
+        workspaces: Workspaces,
+        workers: WorkerPool,
+        *,
+        stop: threading.Event,
+        retries: int,
+        retry_wait_s: float,
+    ) -> None:
+        self._store = store
+        self._workspaces = workspaces
+        self._workers = workers
+        self._stop = stop
+        self._retries = retries
+        self._retry_wait_s = retry_wait_s
+
+    def run(
+        self,
+        task: Task,
+        *,
+        on_progress: Callable[[float, str], None],
+        on_retry: Callable[[I2V3DError], None],
+        on_computed: Callable[[], None],
+    ) -> Done:
+        """Returns the step's record, from this run or from another build's.
+
+        Args:
+            task: The step.
+            on_progress: Called with the share that is done and a message.
+            on_retry: Called with the error before another try.
+            on_computed: Called when the worker is free again, before the result is recorded.
+
+        Raises:
+            I2V3DError: The step failed, or its result can't be stored.
+            StoppedError, SourceChangedError: See there.
+        """
+        with action_lock(self._store.lock_path(task.key.digest), self._wait):
+            if not task.is_forced:
+                found = self._store.records.find(task.key)
+                if found is not None and self._store.is_whole(found):
+                    on_computed()
+                    return Done(found, was_reused=True)
+            return Done(self._run_locked(task, on_progress, on_retry, on_computed), was_reused=False)
+
+    def _run_locked(
+        self,
+        task: Task,
+        on_progress: Callable[[float, str], None],
+        on_retry: Callable[[I2V3DError], None],
+        on_computed: Callable[[], None],
+    ) -> ActionRecord:
+        try:
+            for attempt in range(self._retries + 1):
+                folder, paths = self._workspaces.make(self._fetched(task))
+                request = _request(task, folder, paths)
+                answer = self._ask(task, folder, request, on_progress)
+                if "failed" not in answer:
+                    on_computed()
+                    return self._record(task, folder, answer)
+                self._raise_if_full(answer["failed"])
+                error = self._failure(task, folder, request, answer["failed"])
+                if attempt == self._retries or answer["failed"].get("errno") not in _TRANSIENT:
+                    raise error
+                on_retry(error)
+                self._wait(self._retry_wait_s * 2**attempt)
+        except OSError as error:
+            raise store_error(error, self._store.root) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def _ask(
+        self, task: Task, folder: StepDir, request: Mapping[str, Any], on_progress: Callable[[float, str], None]
+    ) -> Mapping[str, Any]:
+        with self._workers.worker(task.stage) as worker:
+            try:
+                return worker.run(dict(request), task.stage.resources.timeout_s, on_progress)
+            except StepTimeoutError:
+                return {
+                    "failed": {"message": f"still running after {task.stage.resources.timeout_s:g} s, so it was ended"}
+                }
+            except WorkerGoneError as gone:
+                if self._stop.is_set():
+                    folder.remove()
+                    raise StoppedError from None
+                return {"failed": {"message": _death(gone.status)}}
+
+    def _fetched(self, task: Task) -> ResolvedInputs:
+        for value in task.inputs.values():
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, StoredInput) and not all(
+                    self._store.objects.holds(file.digest, file.size) for file in item.output.files
+                ):
+                    raise StoreError(
+                        f"{task.node.name}: a stored input was damaged or removed during the build", hint="build again"
+                    )
+        return task.inputs
+
+    def _record(self, task: Task, folder: StepDir, answer: Mapping[str, Any]) -> ActionRecord:
+        if not all(source.is_unchanged() for source in task.sources):
+            folder.remove()
+            raise SourceChangedError
+        if not task.code.is_unchanged():
+            folder.remove()
+            raise StageError(f"{task.node.name}: the stage's code was edited while it ran", hint="build again")
+        record = ActionRecord(
+            key=task.key.digest,
+            base=task.key.base.digest,
+            parts=task.key.parts,
+            outputs=self._adopted(answer["outputs"]),
+            volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
+            determinism=task.stage.determinism,
+            seconds=answer["seconds"],
+        )
+        for file in record.files:
+            self._store.objects.seal(file.digest)
+        self._store.records.write(record)
+        folder.remove()
+        self._workspaces.failed(task.node.name).remove()
+        return record
+
+    def _adopted(self, outputs: Mapping[str, Any]) -> dict[str, StoredOutput]:
+        adopted = {}
+        for name, output in outputs.items():
+            if output is None:
+                continue
+            files = tuple(StoredFile(*file) for file in output["files"])
+            for file in files:
+                path = Path(output["path"], file.path) if file.path else Path(output["path"])
+                self._store.objects.adopt(path, file.digest, file.size)
+            adopted[name] = StoredOutput(files, output["folder"])
+        return adopted
+
+    def _failure(
+        self, task: Task, folder: StepDir, request: Mapping[str, Any], failed: Mapping[str, Any]
+    ) -> I2V3DError:
+        what = failed["message"]
+        tail = _log_tail(folder.log)
+        kept = self._workspaces.keep_failed(folder, task.node.name, request)
+        failure = StepFailure(task.node.name, tail or what, kept.work, kept.log, tuple(_shown_inputs(task)))
+        message, hint = f"{task.node.name}: {what}", failed.get("hint", "")
+        kind = getattr(errors, failed.get("type", ""), StageError) if failed.get("is_ours") else StageError
+        if issubclass(kind, StageError):
+            return kind(message, hint=hint, failure=failure)
+        if kind is errors.MissingBackendError:
+            return errors.MissingBackendError(message, hint=hint)
+        return StageError(message, hint=hint, failure=failure)
+
+    def _raise_if_full(self, failed: Mapping[str, Any]) -> None:
+        if failed.get("errno") in (errno.ENOSPC, errno.EDQUOT):
+            raise store_error(OSError(failed["errno"], "no space left"), self._store.root)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+
+def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "module": task.stage.module,
+        "stage": task.stage.kind,
+        "backend": task.node.backend,
+        "params": task.key.base.parts["params"],
+        "inputs": dict(paths),
+        "work": str(folder.work),
+        "log": str(folder.log),
+    }
+
+
+def _shown_inputs(task: Task) -> list[tuple[str, str]]:
+    shown = []
+    for field, value in task.inputs.items():
+        for item in value if isinstance(value, tuple) else (value,):
+            if item is not None:
+                name = item.path.name if isinstance(item, SourceInput) else ""
+                shown.append((field, f"{name} {item.content[:19]}".strip()))
+    return shown
+
+
+def _death(status: int) -> str:
+    if status == -9:
+        return "its process was killed, most likely because memory ran out"
+    return f"its process died of signal {-status}" if status < 0 else f"its process ended with status {status}"
+
+
+def _log_tail(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-_LOG_TAIL_LINES:])
