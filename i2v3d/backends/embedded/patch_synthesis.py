@@ -13,7 +13,10 @@ from i2v3d.backends.embedded.warping import spread
 from i2v3d.geometry.frames import Array
 
 _PATCH_RADIUS_PX = 3
-_ROW_WEIGHT = 0.5  # rows guide: what is at one height of a picture tends to continue sideways
+_ROW_WEIGHT = 0.2  # rows guide: what is at one height of a picture tends to continue sideways
+_SEAM_SIGMA_PX = 3.0
+_SEAM_REACH_PX = 24.0
+_SEAM_MOST = 24.0  # grey levels; a larger step is content, not tone
 _SURROUND_SHARE = 0.6  # how far around a hole patches are looked for, as a share of the hole's size
 _SURROUND_LEAST_PX = 96
 _LEAST_SOURCE_SHARE = 0.05
@@ -63,7 +66,23 @@ def _fill_part(part: Array, is_hole: Array, is_source: Array, seed: int) -> Arra
         patch_size=_PATCH_RADIUS_PX,
         guide_weight=_ROW_WEIGHT,
     )
-    return np.where(is_hole[..., None], patched, part)
+    return _without_seam(np.where(is_hole[..., None], patched, part), is_hole, is_safe)
+
+
+def _without_seam(picture: Array, is_hole: Array, is_source: Array) -> Array:
+    """Returns the picture with the tone of its filled hole led over smoothly to the source beside it."""
+    hole, source = is_hole.astype(np.float32), is_source.astype(np.float32)
+    near_hole, near_source = (cv2.GaussianBlur(mask, (0, 0), _SEAM_SIGMA_PX) for mask in (hole, source))
+    is_edge = is_hole & (near_source > 0.2)
+    if not is_edge.any():
+        return picture
+    colour = picture.astype(np.float32)
+    inside = cv2.GaussianBlur(colour * hole[..., None], (0, 0), _SEAM_SIGMA_PX) / np.maximum(near_hole, 1e-3)[..., None]
+    outside = cv2.GaussianBlur(colour * source[..., None], (0, 0), _SEAM_SIGMA_PX)
+    step = np.clip(outside / np.maximum(near_source, 1e-3)[..., None] - inside, -_SEAM_MOST, _SEAM_MOST)
+    far_px = cv2.distanceTransform(1 - is_edge.astype(np.uint8), cv2.DIST_L2, 5)
+    lead = spread(step, is_edge) * np.exp(-far_px / _SEAM_REACH_PX)[..., None]
+    return np.where(is_hole[..., None], np.rint(np.clip(colour + lead, 0, 255)).astype(np.uint8), picture)
 
 
 def _surroundings(is_hole: Array) -> tuple[slice, slice]:

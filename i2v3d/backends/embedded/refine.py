@@ -37,6 +37,7 @@ _TORN_ANISOTROPY = 2.0
 _EDGE_ON_SLOPE = 0.02  # change of log depth per pixel that only a surface seen almost edge-on shows
 _SAME_AS_PHOTO = 3  # grey levels
 _SEAM_PX = 9
+_MAGNIFICATION_SIGMA_PX = 4.0
 
 
 class PatchRefiner:
@@ -56,7 +57,7 @@ class PatchRefiner:
         if is_bad.any():
             carried, is_carried = _carry(frame.colour, past.colour, is_bad, track)
             colour = fill_with_patches(carried, is_bad & ~is_carried, motion.ids, seed=seed)
-        magnification = _magnification(past.memory.magnification, track)
+        magnification = _magnification(past.memory.magnification, motion.ids, track)
         is_photo = np.abs(frame.colour.astype(np.int16) - photo).max(axis=2) <= _SAME_AS_PHOTO
         strength = np.where(is_photo, 1, magnification)
         colour = match_detail(colour, motion.ids, strength, past.colour, track)
@@ -80,8 +81,9 @@ def _torn(motion: Motion, track: Track) -> Array:
     large, small = stretch_of(track)
     slope = np.hypot(*np.gradient(motion.log_depth))
     is_torn = (large > _TORN_STRETCH) & (large > _TORN_ANISOTROPY * small) & (slope > _EDGE_ON_SLOPE)
-    # A jump of depth between two surfaces has slope and stretch too, but is two pixels wide.
-    cut = cv2.morphologyEx((is_torn & track.is_visible).astype(np.uint8), cv2.MORPH_OPEN, np.ones((4, 4), np.uint8))
+    # The track of a sheet that was a pixel wide is too rough to be called visible, and good enough here. A jump
+    # of depth between two surfaces has slope and stretch too, but is only two pixels wide.
+    cut = cv2.morphologyEx(is_torn.astype(np.uint8), cv2.MORPH_OPEN, np.ones((4, 4), np.uint8))
     return cv2.dilate(cut, np.ones((3, 3), np.uint8)).astype(bool)
 
 
@@ -105,12 +107,23 @@ def _carry(rendered: Array, past: Array, is_bad: Array, track: Track) -> tuple[A
     return np.where(is_carried[..., None], whole, rendered), is_carried
 
 
-def _magnification(past: Array, track: Track) -> Array:
-    """Returns float32 (height, width): frame pixels per photo pixel, 1 where the past does not show the surface."""
+def _magnification(past: Array, ids: Array, track: Track) -> Array:
+    """Returns float32 (height, width): frame pixels per photo pixel.
+
+    It is measured inside each object, away from its edge, and spread to the rest of it; 1 where nothing is known.
+    """
     large, small = stretch_of(track)
-    here = sample(past, track.at_px) * np.sqrt(np.clip(large * small, 1 / 16, 16))
-    known = np.where(track.is_visible, np.clip(here, 1 / 8, 8), 1).astype(np.float32)
-    return cv2.GaussianBlur(known, (0, 0), 3)
+    here = np.clip(sample(past, track.at_px) * np.sqrt(np.clip(large * small, 1 / 16, 16)), 1 / 8, 8)
+    result = np.ones(ids.shape, np.float32)
+    for owner in np.unique(ids):
+        is_owner = ids == owner
+        is_known = cv2.erode((is_owner & track.is_visible).astype(np.uint8), np.ones((5, 5), np.uint8))
+        if not is_known.any():
+            continue
+        weight = cv2.GaussianBlur(is_known.astype(np.float32), (0, 0), _MAGNIFICATION_SIGMA_PX)
+        mean = cv2.GaussianBlur(here * is_known, (0, 0), _MAGNIFICATION_SIGMA_PX) / np.maximum(weight, 1e-3)
+        result[is_owner] = spread(mean[..., None], weight > 0.1)[is_owner, 0]
+    return result
 
 
 __all__ = ["PatchRefiner"]

@@ -89,19 +89,34 @@ def step_ahead(following: Motion, current: Motion, track: Track) -> Track:
 def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: Track) -> Track:
     shape = here.ids.shape
     at_px = pixel_grid(shape) + flow_px
-    back_px = sample(return_px, at_px)
+    nearest = nearest_pixels(at_px)
+    # Between two surfaces there is nothing to average: there the nearest pixel's motion is taken as it is.
+    is_one = _is_one_surface(there)
+    back_px = np.where(pick(is_one, nearest)[..., None], sample(return_px, at_px), pick(return_px, nearest))
     error_px = np.abs(back_px + flow_px).max(axis=2)
     length_px = np.abs(flow_px).max(axis=2)
     height, width = shape
     is_seen = error_px <= _ROUND_TRIP_PX + _ROUND_TRIP_SHARE * length_px
-    is_seen &= sample_nearest(there.ids, at_px) == here.ids
-    is_seen &= np.abs(sample_nearest(there.log_depth, at_px) - here.log_depth) <= np.log(_DEPTH_RATIO)
-    x, y = at_px[..., 0], at_px[..., 1]
-    is_seen &= (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    is_seen &= sample_nearest(track.is_visible.view(np.uint8), at_px).view(bool)
+    is_seen &= pick(there.ids, nearest) == here.ids
+    is_seen &= np.abs(pick(there.log_depth, nearest) - here.log_depth) <= np.log(_DEPTH_RATIO)
+    x, y = nearest[..., 0], nearest[..., 1]
+    is_seen &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    was_seen = track.is_visible.view(np.uint8)
+    is_seen &= pick(was_seen, nearest).view(bool)
     # Sampling the shift instead of the position keeps the motion going at the frame's border.
-    shift_px = sample(track.at_px - pixel_grid(shape), at_px)
+    shifts_px = track.at_px - pixel_grid(shape)
+    is_edge = was_seen & ~(is_one & cv2.erode(was_seen, np.ones((3, 3), np.uint8)))
+    shift_px = np.where(pick(is_edge, nearest)[..., None], pick(shifts_px, nearest), sample(shifts_px, at_px))
     return Track(at_px + shift_px, is_seen)
+
+
+def _is_one_surface(motion: Motion) -> Array:
+    """Returns uint8 (height, width), 1 where a pixel and its neighbours show the same surface, else 0."""
+    square = np.ones((3, 3), np.uint8)
+    is_one = cv2.dilate(motion.ids, square) == cv2.erode(motion.ids, square)
+    jump = cv2.dilate(motion.log_depth, square) - cv2.erode(motion.log_depth, square)
+    is_one &= jump <= 2 * np.log(_DEPTH_RATIO)
+    return is_one.view(np.uint8)
 
 
 def sample(picture: Array, at_px: Array) -> Array:
@@ -120,9 +135,21 @@ def sample_sharp(picture: Array, at_px: Array) -> Array:
 
 def sample_nearest(picture: Array, at_px: Array) -> Array:
     """Returns the picture at the pixels nearest to positions (height, width, 2), edges repeated."""
-    return cv2.remap(
-        np.ascontiguousarray(picture), at_px[..., 0], at_px[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-    )
+    return pick(picture, nearest_pixels(at_px))
+
+
+def nearest_pixels(at_px: Array) -> Array:
+    """Returns int16 (height, width, 2), the pixels nearest to positions.
+
+    OpenCV itself rounds halves up for some pixel types and to even for others, which would give a pixel the
+    object of one neighbour and the motion of another.
+    """
+    return np.clip(np.rint(at_px), -32768, 32767).astype(np.int16)
+
+
+def pick(picture: Array, pixels: Array) -> Array:
+    """Returns the picture at these pixels, int16 (height, width, 2), edges repeated."""
+    return cv2.remap(np.ascontiguousarray(picture), pixels, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
 def stretch_of(track: Track) -> tuple[Array, Array]:
@@ -195,6 +222,8 @@ __all__ = [
     "Track",
     "continue_smoothly",
     "motion_of",
+    "nearest_pixels",
+    "pick",
     "pixel_grid",
     "resting_track",
     "sample",

@@ -1,0 +1,17 @@
+"""A plain `WorkDir` for calling a stage's `run` without the engine."""
+
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    path: Path
+    outputs: type
+
+    def output(self, name: str) -> Path:
+        return self.path / (name + typing.get_type_hints(self.outputs)[name].suffix)
+
+    def progress(self, share: float, message: str = "") -> None:
+        assert 0 <= share <= 1
