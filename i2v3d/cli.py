@@ -16,6 +16,7 @@ import click
 from i2v3d import __version__
 
 if TYPE_CHECKING:
+    from i2v3d.errors import Problem
     from i2v3d.execute.project import Project, ProjectOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -88,9 +89,9 @@ def validate(**options: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "mermaid", "dot"]), default="text", show_default=True)
 def graph(form: str, **options: Any) -> None:
     """Print the graph of steps that a spec compiles to."""
-    from i2v3d.compile.printing import graph_text
+    from i2v3d.compile.printed import printed_graph
 
-    click.echo(graph_text(_project(options).graph, form))
+    click.echo(printed_graph(_project(options).graph, form))
 
 
 @main.command()
@@ -110,23 +111,25 @@ def plan(show_all: bool, **options: Any) -> None:
 @click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if it is up to date.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
-@click.option("--check-determinism", is_flag=True, help="Run every step that runs twice and compare.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
 def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
-    from i2v3d.execute.fastpath import unchanged_build
+    from i2v3d.execute.project import unchanged_build
 
     chosen = _options(options)
-    if report := unchanged_build(chosen):
-        click.echo(report)
+    if (summary := unchanged_build(chosen)) is not None:
+        click.echo(f"{summary['scene']}: up to date, all {summary['steps']} steps reused\n{summary['out_dir']}")
         return
     from i2v3d.report.progress import watch
+    from i2v3d.report.tables import result_text
 
     project = _project(options)
+    for problem in project.loaded.warnings:
+        _warn(problem)
     with watch(progress) as on_event:
         result = project.build(on_event)
-    click.echo(result.summary)
-    sys.exit(result.exit_code)
+    click.echo(result_text(result, project.out_dir))
+    sys.exit(0 if result.is_success else max(error.exit_code for error in result.failures.values()))
 
 
 @main.command()
@@ -227,6 +230,12 @@ def cache_gc(folder: Path, max_size: str) -> None:
     from i2v3d.store import open_store, parse_size
 
     click.echo(gc_text(open_store(folder).collect(parse_size(max_size))))
+
+
+def _warn(problem: Problem) -> None:
+    from i2v3d.report.problems import problem_text
+
+    click.echo(problem_text(problem), err=True)
 
 
 def _options(options: dict[str, Any]) -> ProjectOptions:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from i2v3d.backends.catalog import Backend
+    from i2v3d.execute.build import BuildResult
     from i2v3d.execute.environment import Finding
     from i2v3d.stages.base import FieldType, Stage
 
@@ -47,6 +50,22 @@ def findings_text(findings: Iterable[Finding]) -> str:
     if not fixes:
         return table
     return "\n".join([table, "", "to mend it:", *(f"  {fix}" for fix in fixes)])
+
+
+def result_text(result: BuildResult, out_dir: Path) -> str:
+    """Returns where a build's video is, what was reused, and what went wrong."""
+    lines = []
+    for step, error in result.failures.items():
+        lines.append(f"{step}: {error.message}")
+    if result.skipped:
+        lines.append(f"{len(result.skipped)} steps were not reached")
+    if result.is_success:
+        video = result.delivered.get("video.mp4")
+        lines.append(str(video or out_dir))
+        lines += [f"  {path}" for path in result.delivered if path != "video.mp4"]
+    worked = duration_text(sum(result.seconds_by_stage.values()))
+    lines.append(f"{len(result.executed)} steps run ({worked} of work), {len(result.reused)} reused")
+    return "\n".join(lines)
 
 
 def size_text(size_bytes: float) -> str:

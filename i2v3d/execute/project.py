@@ -1,0 +1,186 @@
+"""A spec on the command line, opened: loaded, compiled, and joined with its store and output folder.
+
+This module imports nothing heavy, so that a build that is up to date is found out at once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from i2v3d.errors import MissingBackendError, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from i2v3d.compile.graph import StageGraph
+    from i2v3d.execute.build import BuildResult
+    from i2v3d.execute.events import OnEvent
+    from i2v3d.spec import LoadedScene
+    from i2v3d.store.local import LocalStore
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """What the command line says, as given.
+
+    Attributes:
+        spec: The spec, or the folder of a `scene.yaml`.
+        overrides: `path=value` texts of `--set`.
+        variables: YAML file of template variables.
+        variant, profile: Chosen instead of the spec's own.
+        cache: Store folder; `.i2v3d` beside the spec without.
+        out: Output folder; `out/<scene>` beside the spec without.
+        allow_paths: Folders outside the spec's own that it may read from.
+        until, only, force: Step names or stage kinds.
+        jobs: Cores to use.
+    """
+
+    spec: Path
+    overrides: tuple[str, ...] = ()
+    variables: Path | None = None
+    variant: str | None = None
+    profile: str | None = None
+    cache: Path | None = None
+    out: Path | None = None
+    allow_paths: tuple[Path, ...] = ()
+    until: str | None = None
+    only: tuple[str, ...] = ()
+    force: tuple[str, ...] = ()
+    jobs: int | None = None
+    keep_going: bool = False
+
+    @property
+    def spec_file(self) -> Path:
+        """The spec's file, absolute."""
+        spec = self.spec.absolute()
+        return spec / "scene.yaml" if spec.is_dir() else spec
+
+    @property
+    def store_root(self) -> Path:
+        """The store's folder, absolute."""
+        from i2v3d.store.local import store_root
+
+        return store_root(self.spec_file.parent, self.cache).absolute()
+
+    def identity(self) -> str:
+        """Returns what names a build of these options on this installation."""
+        from i2v3d.execute.fastpath import identify
+
+        variables = [self.variables, self.variables.stat().st_mtime_ns] if self.variables else None
+        chosen = [self.overrides, variables, self.variant, self.profile, self.out, self.allow_paths, self.until, self.only]
+        return identify(self.spec_file, [json.dumps(chosen, default=str)])
+
+
+@dataclass(frozen=True)
+class Project:
+    """An opened spec: `loaded` is the scene with its positions; the graph is compiled when it is first asked for."""
+
+    options: ProjectOptions
+    loaded: LoadedScene
+    loaded_at_ns: int = field(default=0)
+
+    @cached_property
+    def graph(self) -> StageGraph:
+        """The whole graph of the scene, or the part that `--until` and `--only` leave."""
+        from i2v3d.compile.scene import compile_scene
+        from i2v3d.stages import load_stages
+
+        if self.loaded.unavailable:
+            raise _not_available(self.loaded)
+        graph = compile_scene(self.loaded.scene, load_stages())
+        until = (self.options.until,) if self.options.until else ()
+        return graph.select(until=until, only=self.options.only)
+
+    @cached_property
+    def store(self) -> LocalStore:
+        """The store, opened."""
+        from i2v3d.store.local import LocalStore
+
+        return LocalStore(self.options.store_root)
+
+    @property
+    def out_dir(self) -> Path:
+        """Where deliverables go."""
+        return self.options.out or self.options.spec_file.parent / "out" / self.loaded.scene.name
+
+    def build(self, on_event: OnEvent) -> BuildResult:
+        """Builds what is not up to date and delivers it."""
+        from i2v3d.execute.build import BuildOptions, build
+        from i2v3d.execute.fastpath import FastPath
+
+        fast_path = FastPath(
+            identity=self.options.identity(),
+            spec_files=self.loaded.files,
+            loaded_at_ns=self.loaded_at_ns,
+            summary={"steps": len(self.graph.nodes), "scene": self.graph.scene, "out_dir": str(self.out_dir)},
+        )
+        options = BuildOptions(
+            out_dir=self.out_dir,
+            jobs=self.options.jobs,
+            keep_going=self.options.keep_going,
+            force=self.options.force,
+            fast_path=fast_path,
+        )
+        return build(self.graph, self.store, options, on_event)
+
+
+def unchanged_build(options: ProjectOptions) -> Mapping[str, Any] | None:
+    """Returns the summary of the last build of these options when nothing has changed since, else None."""
+    from i2v3d.execute.fastpath import find_up_to_date
+
+    if options.force:
+        return None
+    return find_up_to_date(options.store_root, options.identity())
+
+
+def load_spec(options: ProjectOptions) -> LoadedScene:
+    """Returns the scene that a spec describes.
+
+    Raises:
+        SpecError: With every problem in it.
+        UsageError: There is no such file.
+    """
+    from i2v3d.spec import load_scene
+
+    if not options.spec_file.is_file():
+        hint = "make a starter with `i2v3d init FOLDER --image PHOTO`"
+        raise UsageError(f"{options.spec}: there is no such spec", hint=hint)
+    return load_scene(
+        options.spec_file,
+        overrides=options.overrides,
+        variables=_read_variables(options.variables),
+        variant=options.variant,
+        profile=options.profile,
+        allow_paths=options.allow_paths,
+    )
+
+
+def open_project(options: ProjectOptions) -> Project:
+    """Returns the opened spec; see `load_spec` for what can go wrong."""
+    loaded_at_ns = time.time_ns()
+    return Project(options, load_spec(options), loaded_at_ns)
+
+
+def _read_variables(file: Path | None) -> Mapping[str, Any] | None:
+    if file is None:
+        return None
+    import yaml
+
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{file}: can't be read as template variables: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{file}: template variables must be a mapping of names to values")
+    return document
+
+
+def _not_available(loaded: LoadedScene) -> SpecError:
+    """Returns the error for what this version can't do yet: told like spec problems, with exit code 3."""
+    error = SpecError(loaded.unavailable)
+    error.exit_code = MissingBackendError.exit_code
+    return error

@@ -1,0 +1,175 @@
+"""A build as it runs: a live table on a terminal, one line an event elsewhere, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from i2v3d.execute.events import (
+    BuildFinished,
+    BuildStarted,
+    Delivered,
+    Event,
+    OnEvent,
+    StepFailed,
+    StepFinished,
+    StepProgress,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    event_json,
+)
+from i2v3d.report.problems import error_text
+from i2v3d.report.tables import duration_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+SECONDS_BETWEEN_LINES = 2.0
+
+
+@contextmanager
+def watch(form: str) -> Iterator[OnEvent]:
+    """Yields a callback that shows events as they come.
+
+    Args:
+        form: `live`, `lines`, `json`, or `auto`: live on a terminal, lines elsewhere.
+    """
+    chosen = ("live" if sys.stderr.isatty() else "lines") if form == "auto" else form
+    if chosen == "live":
+        with _live_table() as on_event:
+            yield on_event
+    elif chosen == "json":
+        yield lambda event: print(json.dumps(event_json(event), sort_keys=True), flush=True)  # noqa: T201  # the product
+    else:
+        yield LineReport(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201  # the product
+
+
+class LineReport:
+    """One line an event; runs of small steps of one stage are summed up every other second."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._done: dict[str, int] = {}
+        self._reused = 0
+        self._last_line_s = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Shows one event."""
+        match event:
+            case BuildStarted():
+                expected = f", about {duration_text(event.expected_s)}" if event.expected_s else ""
+                self._write(f"building {event.scene}: {event.step_count} steps{expected}")
+            case StepReused():
+                self._reused += 1
+            case StepFinished() if event.seconds >= SECONDS_BETWEEN_LINES:
+                self._flush()
+                self._write(f"{event.at_s:7.1f} s  {event.step}  {duration_text(event.seconds)}")
+            case StepFinished():
+                self._done[event.stage] = self._done.get(event.stage, 0) + 1
+                if event.at_s - self._last_line_s > SECONDS_BETWEEN_LINES:
+                    self._flush(event.at_s)
+            case StepFailed():
+                self._flush()
+                retry = ", trying again" if event.will_retry else ""
+                self._write(f"{event.at_s:7.1f} s  {event.step} FAILED{retry}\n{error_text(event.error)}")
+            case StepSkipped():
+                self._write(f"{event.at_s:7.1f} s  {event.step} skipped, it needs {event.because_of}")
+            case Delivered() if event.is_new:
+                self._flush()
+                self._write(f"{event.at_s:7.1f} s  wrote {event.path.name}")
+            case BuildFinished():
+                self._flush()
+            case _:
+                pass
+
+    def _flush(self, at_s: float | None = None) -> None:
+        if self._done:
+            counts = ", ".join(f"{stage} x{count}" for stage, count in self._done.items())
+            self._write(f"{at_s:7.1f} s  {counts}" if at_s is not None else f"           {counts}")
+        self._done.clear()
+        if at_s is not None:
+            self._last_line_s = at_s
+
+
+class LiveTable:
+    """The state of a build as a small table: what runs, how far it is, what is done, the time left."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, int] = {"run": 0, "reused": 0, "failed": 0}
+        self._step_count = 0
+        self._running: dict[str, tuple[float, float | None, float, str]] = {}
+        self._expected_s: float | None = None
+        self._scene = ""
+        self._start_s = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Takes in one event."""
+        match event:
+            case BuildStarted():
+                self._scene, self._step_count, self._expected_s = event.scene, event.step_count, event.expected_s
+                self._start_s = time.monotonic()
+            case StepStarted():
+                self._running[event.step] = (event.at_s, event.expected_s, 0.0, "")
+            case StepProgress() if event.step in self._running:
+                start, expected, _, _ = self._running[event.step]
+                self._running[event.step] = (start, expected, event.share, event.message)
+            case StepFinished():
+                self._running.pop(event.step, None)
+                self._totals["run"] += 1
+            case StepReused():
+                self._totals["reused"] += 1
+            case StepFailed():
+                self._running.pop(event.step, None)
+                self._totals["failed"] += not event.will_retry
+            case _:
+                pass
+
+    def __rich__(self) -> RenderableType:
+        """The table as rich shows it."""
+        from rich.table import Table
+        from rich.text import Text
+
+        elapsed = time.monotonic() - self._start_s
+        done = sum(self._totals.values())
+        left = self._time_left(elapsed)
+        table = Table.grid(padding=(0, 2))
+        head = f"{self._scene}  {done}/{self._step_count} steps, {self._totals['reused']} reused"
+        if self._totals["failed"]:
+            head += f", {self._totals['failed']} failed"
+        table.add_row(Text(head, style="bold"), duration_text(elapsed), f"about {duration_text(left)} left" if left else "")
+        for step, (start, expected, share, message) in self._running.items():
+            known = f"of {duration_text(expected)}" if expected else ""
+            far = f"{share:.0%} {message}" if share else message
+            table.add_row(Text(f"  {step}", style="cyan"), f"{duration_text(elapsed - start)} {known}", Text(far))
+        return table
+
+    def _time_left(self, elapsed_s: float) -> float | None:
+        return max(self._expected_s - elapsed_s, 0.0) if self._expected_s else None
+
+
+@contextmanager
+def _live_table() -> Iterator[OnEvent]:
+    from rich.console import Console
+    from rich.live import Live
+
+    table = LiveTable()
+    console = Console(stderr=True)
+    with Live(table, console=console, refresh_per_second=8, transient=True) as live:
+        yield _both(table, live)
+
+
+def _both(table: LiveTable, live: Live) -> OnEvent:
+    """Returns a callback that updates the table and prints what must stay on the screen above it."""
+
+    def on_event(event: Event) -> None:
+        table(event)
+        if isinstance(event, StepFailed):
+            live.console.print(error_text(event.error), markup=False, highlight=False)
+
+    return on_event
