@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from i2v3d.errors import Problem, SpecError
 from i2v3d.spec.collect import Collector
-from i2v3d.spec.resolve import resolve
-from i2v3d.spec.resolved import Scene
-from i2v3d.spec.validate import in_order, place_of, validate
-from i2v3d.spec.yaml_marks import Marked, parse_path, parse_yaml, read_text, source_of
+from i2v3d.spec.compose import (
+    Reading,
+    apply_override,
+    apply_variant,
+    marked_from,
+    read_tree,
+    set_value,
+    substitute,
+    without,
+)
+from i2v3d.spec.suggest import hint_for
+from i2v3d.spec.validate import follows_from, in_order, place_of, validate, validate_rest
+from i2v3d.spec.yaml_marks import Mark, Marked, Source, parse_path
+
+if TYPE_CHECKING:
+    from i2v3d.spec.model import Spec
+    from i2v3d.spec.resolved import Scene
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,7 @@ class LoadedScene:
         files: Every spec, included file and template that was read, absolute.
         warnings: What is probably not meant.
         unavailable: What the spec asks for and this version can't do; compiling raises them.
+        variants: Overrides of each named variant, as plain values.
         tree: The merged spec with the place of each value.
     """
 
@@ -31,6 +47,7 @@ class LoadedScene:
     files: tuple[Path, ...]
     warnings: tuple[Problem, ...]
     unavailable: tuple[Problem, ...]
+    variants: Mapping[str, Mapping[str, Any]]
     tree: Marked = field(repr=False)
 
     def position(self, spec_path: str) -> tuple[Path, int, int] | None:
@@ -53,21 +70,108 @@ def load_scene(
 ) -> LoadedScene:
     """Returns the scene that a spec describes.
 
+    Args:
+        path: The spec or template, or a folder with a scene.yaml.
+        overrides: `path=value` of the command line, stronger than any file.
+        variables: Values for `${name}` and for templates, stronger than `vars:`.
+        variant: Name of one of the spec's variants.
+        profile: Stronger than the spec's own.
+        allow_paths: Folders outside the spec's own that its files may lead to.
+
     Raises:
         SpecError: With every problem found.
     """
-    file = Path(path).absolute()
-    if file.is_dir():
-        file = file / "scene.yaml"
-    text = read_text(file)
-    tree = parse_yaml(text, source_of(file, text))
-    spec, problems = validate(tree)
+    file = _spec_file(Path(path).absolute())
+    reading = Reading(file.parent, tuple(allow_paths), dict(variables or {}))
+    whole = read_tree(reading, file, {})
+    variants = whole.child("variants") or Marked({}, whole.mark)
+    base = without(whole, "variants", "include")
+    problems = list(reading.problems)
+    _check_variants(reading, base, variants, problems)
+    tree = base if variant is None else apply_variant(base, _chosen(variants, variant, file))
+    tree, refused = _with_command_line(tree, overrides, profile)
+    problems += refused
+    reading.problems.clear()
+    tree = substitute(reading, tree)
+    spec, wrong = validate(tree)
+    problems += [*reading.problems, *wrong]
     if spec is None:
-        raise SpecError(problems)
-    collector = Collector(tree, file.parent, tuple(allow_paths))
-    scene = resolve(spec, collector, file.parent.name)
-    if scene is None:
-        raise SpecError(tuple(in_order(collector.errors)))
+        spec, pruned = validate_rest(tree, wrong)
+        if spec is not None:
+            found = _resolved(spec, tree, file, allow_paths)[1].errors
+            problems += [problem for problem in found if not follows_from(problem, pruned)]
+        raise SpecError(tuple(in_order(problems)))
+    scene, collector = _resolved(spec, tree, file, allow_paths)
+    problems += collector.errors
+    if scene is None or problems:
+        raise SpecError(tuple(in_order(problems)))
+    if variant is not None:
+        scene = replace(scene, name=f"{scene.name}-{variant}")
     return LoadedScene(
-        scene, (file,), tuple(in_order(collector.warnings)), tuple(in_order(collector.unavailable)), tree
+        scene=scene,
+        files=tuple(dict.fromkeys(reading.files)),
+        warnings=tuple(in_order(collector.warnings)),
+        unavailable=tuple(in_order(collector.unavailable)),
+        variants=MappingProxyType(variants.plain()),
+        tree=tree,
     )
+
+
+def _spec_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in ("scene.yaml", "scene.yaml.j2"):
+        if (path / name).is_file():
+            return path / name
+    raise SpecError((Problem("", "there is no scene.yaml in this folder", "give the path of a spec", path),))
+
+
+def _resolved(spec: Spec, tree: Marked, file: Path, allow_paths: tuple[Path, ...]) -> tuple[Scene | None, Collector]:
+    from i2v3d.spec.resolve import resolve
+
+    collector = Collector(tree, file.parent, allow_paths)
+    return resolve(spec, collector, _scene_name(file)), collector
+
+
+def _scene_name(file: Path) -> str:
+    """A scene.yaml is named by its folder, another spec by itself."""
+    stem = file.name.split(".")[0]
+    name = file.parent.name if stem == "scene" else stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "scene"
+
+
+def _with_command_line(tree: Marked, overrides: tuple[str, ...], profile: str | None) -> tuple[Marked, list[Problem]]:
+    problems: list[Problem] = []
+    if profile is not None:
+        mark = Mark(Source(Path("--profile"), (profile,)), 1, 1)
+        tree = set_value(tree, ("profile",), marked_from(profile, mark), mark)
+    for number, override in enumerate(overrides, start=1):
+        try:
+            tree = apply_override(tree, override, number)
+        except SpecError as error:
+            problems += error.problems
+    return tree, problems
+
+
+def _chosen(variants: Marked, name: str, file: Path) -> Marked:
+    chosen = variants.child(name)
+    if chosen is None:
+        known = tuple(variants.value) if isinstance(variants.value, dict) else ()
+        hint = hint_for(name, known, label="variants")
+        raise SpecError((Problem("variants", f"there is no variant `{name}`", hint, file),))
+    return chosen
+
+
+def _check_variants(reading: Reading, base: Marked, variants: Marked, problems: list[Problem]) -> None:
+    """Checks every variant's values, also of those not asked for."""
+    if not isinstance(variants.value, dict):
+        hint = "write `variants: {slow: {output.duration: 4s}}`"
+        problems.append(variants.mark.problem("expected a mapping of names", hint=hint, path="variants"))
+        return
+    of_base = set(validate(substitute(reading, base))[1]) if variants.value else set()
+    for name, overrides in variants.value.items():
+        try:
+            found = validate(substitute(reading, apply_variant(base, overrides)))[1]
+        except SpecError as error:
+            found = error.problems
+        problems += [replace(p, path=f"variants.{name}.{p.path}") for p in found if p not in of_base]

@@ -155,7 +155,7 @@ def _plain(value: Any) -> Any:  # Any: a model, list, mapping or scalar of the s
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
-    return str(value) if isinstance(value, Moment) else value
+    return value.as_written() if isinstance(value, Moment) else value
 
 
 def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:

@@ -88,9 +88,7 @@ def _motion_key(collector: Collector, key: MotionKeySpec, frame: float, path: Sp
     if key.rotate is not None and key.axis is not None:
         collector.error((*path, "rotate"), "both `rotate` and `axis` are given", "keep one of them")
     if key.scale is not None and not all(factor > 0 for factor in key.scale):
-        collector.error(
-            (*path, "scale"), "a size factor must be above 0", "hide nothing by scale; leave the object out"
-        )
+        collector.error((*path, "scale"), "a size factor must be above 0", "for example 0.5")
     return MotionKey(frame, key.move, key.rotate, key.axis, key.angle, key.scale, key.ease)
 
 
@@ -101,9 +99,7 @@ def _check_turns(collector: Collector, keys: tuple[MotionKey, ...], path: SpecPa
             message = "this motion turns by `rotate` here and by `axis` elsewhere"
             collector.error((*path, index, "rotate"), message, "keep to one of them in one motion")
         elif key.axis is not None and key.axis != next(k.axis for k in keys if k.axis is not None):
-            collector.error(
-                (*path, index, "axis"), "the axis differs from the one before", "turn about other axes by `rotate`"
-            )
+            collector.error((*path, index, "axis"), "the axis differs from that of the first turn", "use `rotate`")
 
 
 def _from_rest(keys: tuple[MotionKey, ...]) -> tuple[MotionKey, ...]:
@@ -189,9 +185,9 @@ def _camera_key(
                 collector.error((*path, turn), f"`{turn}` has no effect beside `look_at`", "keep one of them")
     return CameraKey(
         frame=frame,
-        orbit_azimuth_rad=_kept(orbit and orbit.azimuth, before.orbit_azimuth_rad),
-        orbit_elevation_rad=_kept(orbit and orbit.elevation, before.orbit_elevation_rad),
-        orbit_distance=_kept(orbit and orbit.distance, before.orbit_distance),
+        orbit_azimuth_rad=_kept(orbit.azimuth if orbit else None, before.orbit_azimuth_rad),
+        orbit_elevation_rad=_kept(orbit.elevation if orbit else None, before.orbit_elevation_rad),
+        orbit_distance=_kept(orbit.distance if orbit else None, before.orbit_distance),
         orbit_around=around,
         move_m=before.move_m if key.move is None else key.move,
         dolly_m=_kept(key.dolly, before.dolly_m),

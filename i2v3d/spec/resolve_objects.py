@@ -116,9 +116,7 @@ def _original_of(collector: Collector, path: SpecPath, name: str, objects: dict[
             return None
         if original in seen:
             loop = " -> ".join(f"`{step}`" for step in (*seen, original))
-            collector.error(
-                (*path, "copy"), f"the copies go in a circle: {loop}", "one of them needs a mesh of its own"
-            )
+            collector.error((*path, "copy"), f"the copies go in a circle: {loop}", "one of them needs a mesh")
             return None
         following = objects[original].copy_of
         if following is None:

@@ -80,6 +80,12 @@ class Moment:
             return self.value
         return self.value * (fps if self.unit == "s" else last_frame)
 
+    def as_written(self) -> str:
+        """Returns text that `parse_moment` reads back: `12.0f`, `0.5s`, `0.25`-of-the-clip as `25.0%`."""
+        if self.unit == "share":
+            return f"{self.value * 100!r}%"
+        return f"{self.value!r}{'f' if self.unit == 'frame' else 's'}"
+
     def __str__(self) -> str:
         if self.unit == "share":
             return f"{self.value * 100:g}%"
@@ -156,7 +162,7 @@ def split_quantity(value: Any, name: str, example: str) -> tuple[float, str]:  #
 
 
 def describe(value: Any) -> str:  # Any: whatever YAML held
-    """Returns a short name of a value's kind for a message: `a mapping`, `the text \\`x\\``."""
+    """Returns a short name of a value for a message: `a mapping`, `the number 3`."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

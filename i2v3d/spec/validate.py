@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.errors import Problem
-from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, path_text
+from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, parse_path, path_text
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
@@ -28,6 +29,48 @@ def validate(tree: Marked) -> tuple[Spec | None, tuple[Problem, ...]]:
         return Spec.model_validate(tree.plain()), ()
     except ValidationError as error:
         return None, tuple(in_order(_problem(tree, line) for line in error.errors(include_url=False)))
+
+
+def validate_rest(tree: Marked, problems: tuple[Problem, ...]) -> tuple[Spec | None, tuple[SpecPath, ...]]:
+    """Returns the spec without what was wrong, so that further checks can run, and the paths taken out.
+
+    None when what is left is no spec.
+    """
+    pruned: list[SpecPath] = []
+    for _ in range(4):
+        for problem in problems:
+            path = parse_path(problem.path)
+            while path and isinstance(path[-1], int):
+                path = path[:-1]
+            pruned.append(path)
+            tree = _without(tree, path)
+        spec, problems = validate(tree)
+        if spec is not None:
+            return spec, tuple(pruned)
+    return None, tuple(pruned)
+
+
+def follows_from(problem: Problem, pruned: tuple[SpecPath, ...]) -> bool:
+    """Returns whether a problem may be there only because something wrong was taken out."""
+    path = parse_path(problem.path)
+    if any(path[: len(gone)] == gone or gone[: len(path)] == path for gone in pruned):
+        return True
+    lost_names = [str(gone[1]) for gone in pruned if gone[0] == "objects" and len(gone) == 2]
+    return ("objects",) in pruned or any(f"`{name}`" in problem.message for name in lost_names)
+
+
+def _without(tree: Marked, path: SpecPath) -> Marked:
+    below = tree.child(path[0]) if path else None
+    if below is None:
+        return tree
+    if isinstance(tree.value, list) and isinstance(path[0], int):
+        entries = list(tree.value)
+        entries[path[0]] = _without(below, path[1:])
+        return replace(tree, value=entries)
+    assert isinstance(tree.value, dict)  # only mappings have children by name
+    if len(path) > 1:
+        return replace(tree, value={**tree.value, str(path[0]): _without(below, path[1:])})
+    return replace(tree, value={key: item for key, item in tree.value.items() if key != path[0]})
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -35,6 +35,7 @@ _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
 
 Scalar = str | int | float | bool | None
 SpecPath = tuple[str | int, ...]
+Origin = tuple[tuple[tuple[int, int, int, bool], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,32 @@ class Source:
     Attributes:
         file: The file; for an override the option's name.
         lines: The text as written, without newlines.
-        origin: For a template: one-based template line of each rendered line; empty otherwise.
+        origin: For text that was not read as written (a template's output, a value on the command line): by
+            line of that text its pieces, each with its first column there (from zero), the line and column as
+            written (from one), and whether all of the piece comes from that one place (an expression).
         first_line: Line number of the first of `lines`.
     """
 
     file: Path
     lines: tuple[str, ...]
-    origin: tuple[int, ...] = ()
+    origin: Origin = ()
     first_line: int = 1
-    rendered: tuple[str, ...] = ()
 
     def excerpt(self, line: int) -> str:
         """Returns the line as the user wrote it; empty when there is none."""
         index = line - self.first_line
         return self.lines[index] if 0 <= index < len(self.lines) else ""
+
+    def mark(self, row: int, column: int) -> Mark:
+        """Returns the place, as written, of a zero-based row and column of the text that was read."""
+        if not self.origin:
+            return Mark(self, row + self.first_line, column + 1)
+        piece = (0, 1, 1, True)
+        for candidate in self.origin[min(row, len(self.origin) - 1)]:
+            if candidate[0] <= column:
+                piece = candidate
+        start, line, written, is_expression = piece
+        return Mark(self, line, written if is_expression else written + column - start)
 
 
 @dataclass(frozen=True)
@@ -219,23 +232,7 @@ class _Parser:
         return self.mark_at(at.line, at.column)
 
     def mark_at(self, row: int, column: int) -> Mark:
-        origin = self.source.origin
-        if not origin:
-            return Mark(self.source, row + self.source.first_line, column + 1)
-        line = origin[min(row, len(origin) - 1)]
-        return Mark(self.source, line, self._template_column(row, column, line))
-
-    def _template_column(self, row: int, column: int, line: int) -> int:
-        """Finds the column in the template line of what stands at a place of the rendered line."""
-        written = self.source.excerpt(line)
-        rendered = self.source.rendered[row] if row < len(self.source.rendered) else ""
-        if written[: column + 1] == rendered[: column + 1]:
-            return column + 1
-        word = re.match(r"[\w./%-]+|.", rendered[column:])
-        found = written.find(word.group()) if word else -1
-        if found < 0 and "{{" in written:
-            found = written.find("{{")
-        return (found if found >= 0 else min(column, max(len(written) - 1, 0))) + 1
+        return self.source.mark(row, column)
 
     def check_tabs(self, text: str) -> None:
         for row, line in enumerate(text.splitlines()):

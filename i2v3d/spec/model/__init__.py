@@ -59,6 +59,15 @@ class Spec(SpecPart):
         None, "Name of the scene and of its output folder; that of the spec's folder.", examples=("rocket",)
     )
     description: Text = documented("", "A note for people.", examples=("lift-off at dusk",))
+    include: Any = documented(
+        None, "Files merged below this one: a name, or a list of names or {file, vars}.", examples=("base.yaml",)
+    )
+    vars: Annotated[dict[str, Any], AsMapping] = documented(
+        {}, "Values for `${name}` in any text of the spec, and for included templates.", examples=({"up": "60m"},)
+    )
+    variants: Annotated[dict[str, Any], AsMapping] = documented(
+        {}, "Named overrides: mappings, or dotted paths.", examples=({"slow": {"output.duration": "4s"}},)
+    )
     source: Source = documented(..., Source.__doc__ or "", examples=({"image": "photo.jpg"},))
     output: Output = documented(Output(), Output.__doc__ or "", examples=({"size": [1024, 576], "duration": "2.5s"},))
     profile: Annotated[str, Word("draft", "paper", "modern", label="profiles")] = documented(

@@ -49,6 +49,7 @@ class Layout(SpecPart):
     """The shape of the background: a word, a depth file, further photos, or a model's name."""
 
     one_of = ("word", "depth", "views", "model")
+    short_schemas = ({"enum": [*LAYOUTS, *LAYOUT_ALIASES, *LAYOUT_MODELS]},)
     word: Annotated[str, Word(*LAYOUTS, **LAYOUT_ALIASES)] | None = documented(
         None, "A declared layout.", examples=("ground_and_backdrop",)
     )

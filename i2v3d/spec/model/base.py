@@ -14,6 +14,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
+    PlainSerializer,
     PlainValidator,
     ValidationError,
     WithJsonSchema,
@@ -35,11 +36,13 @@ class SpecPart(BaseModel):
 
     Attributes:
         short_key: The field that a value which is no mapping is put into (`mesh: lathe`), or None.
+        short_schemas: JSON schemas of further short forms, those that `shorten` takes.
         one_of: Fields of which exactly one must be given, or empty.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, allow_inf_nan=False)
     short_key: ClassVar[str | None] = None
+    short_schemas: ClassVar[tuple[dict[str, Any], ...]] = ()
     one_of: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -54,6 +57,21 @@ class SpecPart(BaseModel):
             return {cls.short_key: value}
         return value
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Adds the short forms, so that an editor accepts them."""
+        reference = handler(schema)
+        definition = handler.resolve_ref_schema(reference)
+        short = list(cls.short_schemas)
+        if cls.short_key is not None:
+            field = definition["properties"][cls.short_key]
+            short.append({key: value for key, value in field.items() if key not in ("default", "title")})
+        if short and "anyOf" not in definition:
+            whole = dict(definition)
+            definition.clear()
+            definition.update({"description": whole.pop("description", ""), "anyOf": [whole, *short]})
+        return reference
+
     @model_validator(mode="wrap")
     @classmethod
     def _explain(cls, value: Any, handler: ModelWrapValidatorHandler[SpecPart]) -> SpecPart:
@@ -63,7 +81,8 @@ class SpecPart(BaseModel):
         try:
             part = handler(value)
         except ValidationError as error:
-            raise ValidationError.from_exception_data(cls.__name__, [cls._explained(line) for line in error.errors()])
+            lines = [cls._explained(line) for line in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, lines) from None
         given = [name for name in cls.one_of if getattr(part, name) is not None]
         if cls.one_of and len(given) != 1:
             names = ", ".join(f"`{cls.model_fields[name].alias or name}`" for name in cls.one_of)
@@ -92,8 +111,17 @@ class SpecPart(BaseModel):
     def _example(cls, key: str) -> str:
         for name, info in cls.model_fields.items():
             if (info.alias or name) == key and info.examples:
-                return f"for example `{key}: {info.examples[0]}`"
+                return f"for example `{key}: {as_flow(info.examples[0])}`"
         return ""
+
+
+def as_flow(value: Any) -> str:
+    """Returns a plain value as YAML of one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {as_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(as_flow(item) for item in value) + "]"
+    return str(value)
 
 
 def documented(
@@ -106,13 +134,12 @@ def documented(
     **bounds: Any,
 ) -> Any:
     """Returns a field with everything the JSON schema says of it. `...` as default makes it required."""
-    extra = {"unit": unit} if unit else None
     return Field(
         default,
         description=description,
         examples=list(examples) or None,
         alias=alias,
-        json_schema_extra=extra,
+        json_schema_extra={"unit": unit} if unit else None,
         **bounds,
     )
 
@@ -220,6 +247,18 @@ class Word:
         return found
 
 
+class AlsoAccepts:
+    """Annotation of a field whose validator takes further forms: their JSON schemas."""
+
+    def __init__(self, *schemas: dict[str, Any]) -> None:
+        self.schemas = schemas
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Lists the further forms beside the field's own."""
+        own = handler(schema)
+        return {"anyOf": [*(own["anyOf"] if set(own) == {"anyOf"} else [own]), *self.schemas]}
+
+
 def _schema(dimension: units.Dimension) -> WithJsonSchema:
     pattern = "|".join(sorted(filter(None, dimension.factors), key=len, reverse=True))
     text = {"type": "string", "pattern": rf"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*({pattern})?\s*$"}
@@ -241,6 +280,7 @@ _ROWS = {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*(px|%)?\s*$"}
 MomentField = Annotated[
     units.Moment,
     PlainValidator(_parsed(units.parse_moment, units.Moment)),
+    PlainSerializer(units.Moment.as_written, return_type=str),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _TIMED]}),
 ]
 RowField = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from i2v3d.spec.model.base import (
+    AlsoAccepts,
     Angle,
     AsList,
     Duration,
@@ -39,7 +40,7 @@ def _target(value: Any) -> Any:
     raise wrong(f"expected an object's name or a point `[x, y, z]`, got {describe(value)}")
 
 
-Target = Annotated[str | tuple[float, float, float], BeforeValidator(_target)]
+Target = Annotated[str | tuple[float, float, float], BeforeValidator(_target), AlsoAccepts({"type": "array"})]
 
 
 class Orbit(SpecPart):

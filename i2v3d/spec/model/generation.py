@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from i2v3d.spec.model.base import (
+    AlsoAccepts,
     AsMapping,
     Count,
     Flag,
@@ -23,7 +24,7 @@ from i2v3d.spec.model.base import (
     wrong,
 )
 from i2v3d.spec.suggest import hint_for
-from i2v3d.spec.units import describe
+from i2v3d.spec.units import Moment, describe
 
 METRICS = (
     "ssim_to_render",
@@ -60,12 +61,14 @@ def _off(value: Any) -> Any:
     return None if value == "off" or value is False else value
 
 
-Strength = Annotated[list[StrengthKey], BeforeValidator(_keyed)]
+Strength = Annotated[list[StrengthKey], BeforeValidator(_keyed), AlsoAccepts({"type": "number"})]
+_OFF = AlsoAccepts({"const": "off"})
 
 
 class RegionShare(SpecPart):
     """A share of the steps, by region."""
 
+    short_schemas = ({"type": "number"},)
     foreground: Annotated[Share, in_range(0, 1)] = documented(1.0, "For objects.", examples=(1.0,))
     background: Annotated[Share, in_range(0, 1)] = documented(0.8, "For the background.", examples=(0.8,))
 
@@ -84,7 +87,7 @@ class Features(SpecPart):
     )
 
 
-OptionalFeatures = Annotated[Features | None, BeforeValidator(_off)]
+OptionalFeatures = Annotated[Features | None, BeforeValidator(_off), _OFF]
 
 
 class ObjectGuidance(SpecPart):
@@ -98,10 +101,9 @@ class Guidance(SpecPart):
     """How strictly generative backends follow the render (draft does not read it)."""
 
     strength: Strength = documented(
-        [{"at": 0, "value": 1.0}],
+        [StrengthKey(at=Moment(0.0, "frame"), value=1.0)],
         "Scales everything together; may be keyed over time.",
         examples=(1.0, [{"at": "0s", "value": 1.0}, {"at": "2s", "value": 0.4}]),
-        validate_default=True,
     )
     depth: Annotated[Number, in_range(0, 2)] = documented(1.0, "Scale of the depth condition.", examples=(1.0,))
     depth_range: Annotated[str, Word("clip", "frame")] = documented(
@@ -131,7 +133,7 @@ class Customize(SpecPart):
     )
 
 
-OptionalCustomize = Annotated[Customize | None, BeforeValidator(_off)]
+OptionalCustomize = Annotated[Customize | None, BeforeValidator(_off), _OFF]
 
 
 class Keyframes(SpecPart):
@@ -171,6 +173,7 @@ class Expect(SpecPart):
         None, PathExpectation.__doc__ or "", examples=({"inside": "scene"},)
     )
     bounds: dict[str, Text] = documented({}, "Metric name to bound.", examples=({"ssim_to_render": ">= 0.70"},))
+    short_schemas = ({"type": "object", "properties": {name: {"type": "string"} for name in METRICS}},)
 
     @classmethod
     def shorten(cls, value: Any) -> Any:

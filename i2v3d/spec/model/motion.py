@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from i2v3d.spec.model.base import (
+    AlsoAccepts,
     Angle,
     AngleVector,
     AsList,
@@ -52,8 +53,8 @@ def _scale(value: Any) -> Any:
     return tuple(vector)
 
 
-Scale = Annotated[tuple[Number, Number, Number], BeforeValidator(_scale)]
-Axis = Annotated[tuple[Number, Number, Number], BeforeValidator(_axis)]
+Scale = Annotated[tuple[Number, Number, Number], BeforeValidator(_scale), AlsoAccepts({"type": "number"})]
+Axis = Annotated[tuple[Number, Number, Number], BeforeValidator(_axis), AlsoAccepts({"enum": ["x", "y", "z"]})]
 
 
 class MotionKey(SpecPart):
@@ -153,6 +154,7 @@ class Simulation(SpecPart):
     """Physics of one object: a word (`rigid`), or a form with options."""
 
     one_of = ("rigid", "cloth", "soft")
+    short_schemas = ({"enum": ["rigid", "cloth", "soft"]},)
     rigid: Rigid | None = documented(None, "A rigid body.", examples=({"mass": "80kg"},))
     cloth: Cloth | None = documented(None, "A cloth.", examples=({"wind": [2, 0, 0]},))
     soft: Soft | None = documented(None, "Soft follow-through.", examples=({"amount": 0.5},))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
 from i2v3d.spec.model.base import (
+    AlsoAccepts,
     Angle,
     AsList,
     BoxEdges,
@@ -53,7 +54,8 @@ def _polygons(value: Any) -> Any:
     return value
 
 
-Polygons = Annotated[list[Polygon], BeforeValidator(_polygons)]
+_POINT_LIST = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+Polygons = Annotated[list[Polygon], BeforeValidator(_polygons), AlsoAccepts(_POINT_LIST)]
 
 
 class Points(SpecPart):
@@ -94,6 +96,8 @@ class Segment(SpecPart):
     soft: Annotated[Number, in_range(0, 500)] | None = documented(
         None, "Half width of the band where the edge may be soft; 4 at 1024 px width.", unit="output px", examples=(4,)
     )
+
+    short_schemas = ({"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},)
 
     @classmethod
     def shorten(cls, value: Any) -> Any:
@@ -143,7 +147,8 @@ class TextForm(SpecPart):
 class Mesh(SpecPart):
     """How a thing gets depth: a word (`lathe`), a form with options, a file, or a model's name."""
 
-    one_of: ClassVar[tuple[str, ...]] = MESH_FORMS
+    one_of = MESH_FORMS
+    short_schemas = ({"enum": [*MESH_FORMS[:4], *MESH_MODELS]},)
     inflate: InflateForm | None = documented(None, InflateForm.__doc__ or "", examples=({"thickness": 0.6},))
     lathe: LatheForm | None = documented(None, LatheForm.__doc__ or "", examples=({"segments": 64},))
     card: CardForm | None = documented(None, CardForm.__doc__ or "", examples=({},))
@@ -211,7 +216,7 @@ class Replacement(SpecPart):
     """What stands in an object's place, fitted to its box."""
 
     short_key = "object"
-    one_of: ClassVar[tuple[str, ...]] = ("object", "file")
+    one_of = ("object", "file")
     object: Text | None = documented(None, "Another object's name.", examples=("twin",))
     file: FilePath | None = documented(None, "A mesh file.", examples=("statue.glb",))
 

@@ -6,9 +6,10 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
 from i2v3d.spec.model.base import (
+    AlsoAccepts,
     Angle,
     AsList,
     FilePath,
@@ -36,7 +37,7 @@ def _fov(value: float) -> float:
 
 def _size(value: Any) -> Any:
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*([0-9]+)\s*[xX×]\s*([0-9]+)\s*", value)
+        match = re.fullmatch(r"\s*([0-9]+)\s*[xX]\s*([0-9]+)\s*", value)
         value = [int(match.group(1)), int(match.group(2))] if match else value
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise wrong(f"expected a size `[width, height]`, got {describe(value)}", "for example `[1024, 576]`")
@@ -94,18 +95,27 @@ class Source(SpecPart):
     )
 
 
+_DURATION_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[0-9.]+\s*(s|ms|min|f|frames?)?\s*$"}]}
+)
+_SIZE_TEXT = {"type": "string", "pattern": r"^\s*[0-9]+\s*[xX]\s*[0-9]+\s*$"}
 OUTPUT_FORMATS = ("mp4", "webm", "gif", "png")
 
 
 class Output(SpecPart):
     """The clip to make."""
 
-    size: Annotated[tuple[int, int], BeforeValidator(_size)] | None = documented(
+    size: Annotated[tuple[int, int], BeforeValidator(_size), AlsoAccepts(_SIZE_TEXT)] | None = documented(
         None, "Width and height, even; the photo's own, rounded down.", unit="px", examples=([1024, 576],)
     )
     fps: Annotated[Number, in_range(1, 240)] = documented(24.0, "Frames a second.", unit="1/s", examples=(24,))
-    duration: Annotated[Any, BeforeValidator(_duration)] = documented(
-        Moment(2.5, "s"), "Length of the clip; it has this many frames plus one.", unit="s", examples=("2.5s", "60f")
+    duration: Annotated[Moment, PlainValidator(_duration), PlainSerializer(Moment.as_written), _DURATION_SCHEMA] = (
+        documented(
+            Moment(2.5, "s"),
+            "Length of the clip; it has this many frames plus one.",
+            unit="s",
+            examples=("2.5s", "60f"),
+        )
     )
     formats: Annotated[list[Annotated[str, Word(*OUTPUT_FORMATS)]], AsList] = documented(
         ["mp4"], "Files to write.", examples=(["mp4"],)
