@@ -83,16 +83,18 @@ _PASSES = (
 uniform sampler2D observed;
 uniform float id;
 uniform vec2 half_size;
-layout(location = 0) out vec2 depth_and_id;
-layout(location = 1) out vec4 flow;
+layout(location = 0) out float depth;
+layout(location = 1) out float code;
+layout(location = 2) out vec2 flow_forward;
+layout(location = 3) out vec2 flow_backward;
 void main() {
     vec2 point = texture_point();
     if (surface(point).a < 0.5) discard;
-    float is_observed = textureLod(observed, point, 0.0).r >= 0.5 ? 1.0 : 0.0;
-    depth_and_id = vec2(clip.w, 2.0 * id + is_observed);
+    depth = clip.w;
+    code = 2.0 * id + (textureLod(observed, point, 0.0).r >= 0.5 ? 1.0 : 0.0);
     vec2 here = clip.xy / clip.w;
-    vec2 after = clip_next.xy / clip_next.w, before = clip_previous.xy / clip_previous.w;
-    flow = vec4((after - here) * half_size, (before - here) * half_size);
+    flow_forward = (clip_next.xy / clip_next.w - here) * half_size;
+    flow_backward = (clip_previous.xy / clip_previous.w - here) * half_size;
 }
 """
 )

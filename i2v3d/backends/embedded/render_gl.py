@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from i2v3d.artifacts.scene import FramePasses, FrameState
+from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.base import RenderedFrame
 from i2v3d.backends.embedded.gl_program import Programs, Surface, load_surfaces, make_programs
+from i2v3d.backends.embedded.scene_cache import FileIdentity, Moment, Neighbours, files_identity
 from i2v3d.blender.system_libraries import debian_packages, egl_libraries
 from i2v3d.errors import MissingBackendError, StageError
-from i2v3d.geometry.frames import Array, Resolution, invert_rigid
+from i2v3d.geometry.frames import Array, Resolution
 
 SAMPLES = 4
 _NEAREST_SHARE = 1e-4  # the near plane never comes closer than this share of the far plane
@@ -48,23 +49,19 @@ class _Target:
 
 
 @dataclass(frozen=True)
-class _Moment:
-    """One frame's state: camera (K and camera_from_world) and where every object is."""
+class _Draw:
+    """A surface with its `clip_from_mesh` of this frame, the next and the previous one."""
 
-    image_from_camera: Array
-    camera_from_world: Array
-    arrays: dict[str, Array]
+    surface: Surface
+    clips: tuple[Array, Array, Array]
+    is_deformed: bool
 
-    @classmethod
-    def read(cls, file: Path) -> _Moment:
-        arrays = FrameState(file).read_arrays()
-        return cls(arrays["image_from_camera"], invert_rigid(arrays["world_from_camera"]), arrays)
-
-    def camera_from_mesh(self, index: int, object_id: int) -> Array:
-        """Returns the 4x4 that takes the mesh's vertices, or world ones if it deforms, to camera axes."""
-        if f"vertices_{object_id}" in self.arrays:
-            return self.camera_from_world
-        return np.asarray(self.camera_from_world @ self.arrays["transforms"][index])
+    def with_program(self, name: str, program: Any) -> None:
+        names = ("clip_from_mesh", "clip_from_mesh_next", "clip_from_mesh_previous")
+        for uniform, clip in zip(names, self.clips, strict=True):
+            if uniform in program:  # the compiler drops what a program does not use
+                program[uniform].write(np.ascontiguousarray(clip.T, np.float32).tobytes())
+        self.surface.draw(name, is_deformed=self.is_deformed)
 
 
 class GlRenderer:
@@ -81,7 +78,7 @@ class GlRenderer:
         self._context = moderngl.create_context(standalone=True, require=330, backend="egl")  # type: ignore[arg-type]  # stub slip
         self._programs: Programs = make_programs(self._context)
         self._scene: tuple[Surface, ...] = ()
-        self._scene_key: tuple[Any, ...] = ()
+        self._scene_key: tuple[FileIdentity, ...] = ()
         self._target: _Target | None = None
         self._target_size: Resolution | None = None
 
@@ -89,34 +86,14 @@ class GlRenderer:
         """Returns the frame `states[current]`, as `backends.base.SceneRenderer` says."""
         surfaces = self._load(static)
         target = self._size(resolution)
-        moments = [_Moment.read(file) for file in states]
-        here = moments[current]
-        has_next, has_previous = current + 1 < len(moments), current > 0
-        after = moments[current + 1] if has_next else here
-        before = moments[current - 1] if has_previous else here
-        depths = [_depths(surface, here, index) for index, surface in enumerate(surfaces)]
-        clip_from_cameras = [_projection(moment, resolution, *_depth_range(depths)) for moment in (here, after, before)]
-        clips = []
-        for index, surface in enumerate(surfaces):
-            clips.append(
-                [
-                    clip @ moment.camera_from_mesh(index, surface.id)
-                    for clip, moment in zip(clip_from_cameras, (here, after, before), strict=True)
-                ]
-            )
-            if f"vertices_{surface.id}" in here.arrays:
-                name = f"vertices_{surface.id}"
-                surface.deform((here.arrays[name], after.arrays[name], before.arrays[name]))
-        is_deformed = [f"vertices_{surface.id}" in here.arrays for surface in surfaces]
-        order = _far_to_near(surfaces, depths)
-        colour = self._draw_colour(target, [(surfaces[i], clips[i], is_deformed[i]) for i in order])
-        depth, ids, flow = self._draw_passes(target, [(surfaces[i], clips[i], is_deformed[i]) for i in reversed(order)])
-        return RenderedFrame(colour, _passes(depth, ids, flow, has_next=has_next, has_previous=has_previous))
+        moments = Neighbours.read(states, current)
+        draws = _arrange(surfaces, moments, resolution)
+        colour = self._draw_colour(target, draws)
+        drawn = self._draw_passes(target, draws)
+        return RenderedFrame(colour, _passes(*drawn, moments))
 
     def _load(self, static: Path) -> tuple[Surface, ...]:
-        files = sorted(path for path in static.rglob("*") if path.is_file())
-        # Equal paths may hold another scene in a later call; inode, size and times tell.
-        key = tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in (file.stat() for file in files))
+        key = files_identity(static)
         if key != self._scene_key:
             for surface in self._scene:
                 surface.release()
@@ -132,7 +109,7 @@ class GlRenderer:
             self._target, self._target_size = _make_target(self._context, resolution), resolution
         return self._target
 
-    def _draw_colour(self, target: _Target, surfaces: list[tuple[Surface, list[Array], bool]]) -> Array:
+    def _draw_colour(self, target: _Target, draws: list[_Draw]) -> Array:
         import moderngl
 
         context, framebuffer = self._context, target.colour
@@ -140,25 +117,21 @@ class GlRenderer:
         framebuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         context.enable_only(moderngl.DEPTH_TEST)
         context.depth_func = "<="
-        for surface, clips, is_deformed in surfaces:
+        for draw in draws:
             framebuffer.color_mask = (False, False, False, False)
             framebuffer.depth_mask = True
-            _set_matrices(self._programs.solid, clips)
-            surface.draw("solid", is_deformed=is_deformed)
+            draw.with_program("solid", self._programs.solid)
             framebuffer.color_mask = (True, True, True, True)
             framebuffer.depth_mask = False
             context.enable(moderngl.BLEND)
             context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
-            _set_matrices(self._programs.colour, clips)
-            surface.draw("colour", is_deformed=is_deformed)
+            draw.with_program("colour", self._programs.colour)
             context.disable(moderngl.BLEND)
         framebuffer.depth_mask = True
         context.copy_framebuffer(target.resolved, framebuffer)
         return _read(target.resolved, 0, components=3, dtype="f1", numpy_type=np.uint8)
 
-    def _draw_passes(
-        self, target: _Target, surfaces: list[tuple[Surface, list[Array], bool]]
-    ) -> tuple[Array, Array, Array]:
+    def _draw_passes(self, target: _Target, draws: list[_Draw]) -> tuple[Array, Array, Array, Array]:
         import moderngl
 
         program, framebuffer = self._programs.passes, target.passes
@@ -166,32 +139,55 @@ class GlRenderer:
         framebuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self._context.enable_only(moderngl.DEPTH_TEST)
         program["half_size"].value = (framebuffer.width / 2, framebuffer.height / 2)
-        for surface, clips, is_deformed in surfaces:
-            _set_matrices(program, clips)
-            program["id"].value = float(surface.id)
-            surface.draw("passes", is_deformed=is_deformed)
-        depth_and_id = _read(framebuffer, 0, components=2, dtype="f4", numpy_type=np.float32)
-        flow = _read(framebuffer, 1, components=4, dtype="f4", numpy_type=np.float32)
-        return depth_and_id[..., 0], depth_and_id[..., 1], flow
+        for draw in reversed(draws):  # near things first hide the most
+            program["id"].value = float(draw.surface.id)
+            draw.with_program("passes", program)
+        depth, codes, forward, backward = (
+            _read(framebuffer, index, components=components, dtype="f4", numpy_type=np.float32)
+            for index, components in enumerate((1, 1, 2, 2))
+        )
+        return depth[..., 0], codes[..., 0], forward, backward
 
 
-def _passes(depth: Array, ids: Array, flow: Array, *, has_next: bool, has_previous: bool) -> FramePasses:
-    codes = ids.astype(np.uint16)
-    np.clip(flow, -_FLOW_LIMIT_PX, _FLOW_LIMIT_PX, out=flow)
-    if not np.isfinite(flow.sum(dtype=np.float64)):
-        raise StageError("the flow of a frame is not a number", hint="an object passes through the camera's centre")
+def _arrange(surfaces: tuple[Surface, ...], moments: Neighbours, resolution: Resolution) -> list[_Draw]:
+    """Returns what to draw: the background first, then the objects from far to near."""
+    here, after, before = moments.here, moments.after, moments.before
+    depths = [_depths(surface, here, index) for index, surface in enumerate(surfaces)]
+    near, far = _depth_range(depths)
+    draws = []
+    for index, surface in enumerate(surfaces):
+        now, then, once = (
+            _projection(moment, resolution, near, far) @ moment.camera_from_mesh(index, surface.id)
+            for moment in (here, after, before)
+        )
+        name = f"vertices_{surface.id}"
+        if name in here.arrays:
+            surface.deform((here.arrays[name], after.arrays[name], before.arrays[name]))
+        draws.append(_Draw(surface, (now, then, once), name in here.arrays))
+    order = sorted(range(len(draws)), key=lambda i: (surfaces[i].id != 1, -sum(depths[i]), surfaces[i].id))
+    return [draws[index] for index in order]
+
+
+def _passes(depth: Array, codes: Array, forward: Array, backward: Array, moments: Neighbours) -> FramePasses:
+    """Returns the passes from what the shader wrote; codes are twice the id, plus one where observed."""
+    for flow in (forward, backward):
+        np.clip(flow, -_FLOW_LIMIT_PX, _FLOW_LIMIT_PX, out=flow)
+        if not np.isfinite(flow.sum(dtype=np.float64)):
+            raise StageError("the flow of a frame is not a number", hint="a surface meets the camera's own plane")
+    whole = codes.astype(np.uint16)
+    depth[whole == 0] = np.inf
     return FramePasses(
-        depth_m=np.where(codes > 0, depth, np.float32(np.inf)),
-        ids=(codes >> 1).astype(np.uint8),
-        is_observed=(codes & 1).astype(bool),
-        flow_forward_px=np.ascontiguousarray(flow[..., :2]),
-        flow_backward_px=np.ascontiguousarray(flow[..., 2:]),
-        has_next=has_next,
-        has_previous=has_previous,
+        depth_m=depth,
+        ids=(whole >> 1).astype(np.uint8),
+        is_observed=(whole & 1).astype(bool),
+        flow_forward_px=forward,
+        flow_backward_px=backward,
+        has_next=moments.has_next,
+        has_previous=moments.has_previous,
     )
 
 
-def _depths(surface: Surface, moment: _Moment, index: int) -> tuple[float, float]:
+def _depths(surface: Surface, moment: Moment, index: int) -> tuple[float, float]:
     """Returns the smallest and largest z-depth of its vertices in metres."""
     vertices = moment.arrays.get(f"vertices_{surface.id}", surface.vertices)
     row = moment.camera_from_mesh(index, surface.id)[2]
@@ -206,12 +202,7 @@ def _depth_range(depths: list[tuple[float, float]]) -> tuple[float, float]:
     return max(0.99 * near, _NEAREST_SHARE * far), far
 
 
-def _far_to_near(surfaces: tuple[Surface, ...], depths: list[tuple[float, float]]) -> list[int]:
-    """Returns the background first, then objects by the middle of their depths."""
-    return sorted(range(len(surfaces)), key=lambda i: (surfaces[i].id != 1, -sum(depths[i]), surfaces[i].id))
-
-
-def _projection(moment: _Moment, resolution: Resolution, near: float, far: float) -> Array:
+def _projection(moment: Moment, resolution: Resolution, near: float, far: float) -> Array:
     """Returns `clip_from_camera` for OpenCV camera axes, picture rows running down in the framebuffer.
 
     Row 0 of what is read back is then the picture's first row, and windings keep their sense: the
@@ -227,13 +218,6 @@ def _projection(moment: _Moment, resolution: Resolution, near: float, far: float
     return clip
 
 
-def _set_matrices(program: Any, clips: list[Array]) -> None:
-    names = ("clip_from_mesh", "clip_from_mesh_next", "clip_from_mesh_previous")
-    for name, clip in zip(names, clips, strict=True):
-        if name in program:  # the compiler drops what a program does not use
-            program[name].write(np.ascontiguousarray(clip.T, np.float32).tobytes())
-
-
 def _make_target(context: Any, resolution: Resolution) -> _Target:
     size = (resolution.width, resolution.height)
     return _Target(
@@ -242,16 +226,16 @@ def _make_target(context: Any, resolution: Resolution) -> _Target:
         ),
         resolved=context.framebuffer([context.renderbuffer(size, 4)]),
         passes=context.framebuffer(
-            [context.renderbuffer(size, 2, dtype="f4"), context.renderbuffer(size, 4, dtype="f4")],
+            [context.renderbuffer(size, components, dtype="f4") for components in (1, 1, 2, 2)],
             context.depth_renderbuffer(size),
         ),
     )
 
 
 def _read(framebuffer: Any, attachment: int, *, components: int, dtype: str, numpy_type: type[Any]) -> Array:
-    raw = framebuffer.read(components=components, attachment=attachment, dtype=dtype, alignment=1)
-    shape = (framebuffer.height, framebuffer.width, components)
-    return np.frombuffer(bytearray(raw), numpy_type).reshape(shape)
+    pixels = np.empty((framebuffer.height, framebuffer.width, components), numpy_type)
+    framebuffer.read_into(pixels, components=components, attachment=attachment, dtype=dtype, alignment=1)
+    return pixels
 
 
 @cache
