@@ -24,12 +24,16 @@ from i2v3d.geometry.rasterise import draw_mesh
 _PLATE_RIM_SHARE = 0.08
 _FIT_PX = 200
 _CIRCLE_SAMPLES = 64
-# A circle is shrunk until this share of it lies on the thing: one bump of the matte may not decide.
-_INSIDE_SHARE = 0.97
 _RINGS_PX = 5.0
 _BASE_SHARE = 0.62
-_LIP_SHARE = 0.93
-_FLOOR_SHARE = 0.45
+_LIP_SHARE = 0.88
+_FLOOR_SHARE = 0.55
+# What the matte shows further than this from the body is level with the plate, not with the cup it seems to touch.
+_TOUCH_PX = 6
+_CUP_OFFSETS = np.linspace(-0.15, 0.15, 7)
+_CUP_RADII = np.linspace(0.25, 0.95, 22)
+_CUP_HEIGHTS = np.linspace(0.1, 1.3, 19)
+_SEARCH = {"maxiter": 400, "xatol": 1e-4, "fatol": 1e-5}
 _PHOTO, _ROUND = range(2)
 
 
@@ -70,19 +74,22 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     pixels = pixels - [canvas.left_px, canvas.top_px]
     seen = draw_mesh(_plain(grid, faces), _canvas_camera(canvas, camera)).depth_m
     nearest = ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3)
-    slack = 0.01 * dish.plate_radius_m
+    slack = 0.03 * dish.plate_radius_m
     is_seen = depth <= _read_nearest(nearest, pixels) + slack
-    round_layer = Layer.unseen(_unrolled(canvas, pixels, is_seen))
+    round_layer = _unrolled(canvas, pixels, is_seen)
     layers = (layer_of(canvas), round_layer)
     count = grid.shape[0] * grid.shape[1]
     is_photo = is_seen.reshape(-1)[faces].all(axis=1) & _faces_camera(grid, faces, camera)
-    sheet_faces, sheet_m, sheet_depth = _sheet(canvas, triangles, camera, seen)
+    sheet_px, sheet_level = _sheet(canvas, triangles, camera, seen, dish.plate_z_m)
+    sheet_m = _on_plane(camera, sheet_px + [canvas.left_px, canvas.top_px], sheet_level)
+    sheet_depth = camera.project(sheet_m)[1]
+    sheet_faces = np.arange(len(sheet_px)).reshape(-1, 3)
     vertices = np.concatenate([grid.reshape(-1, 3), grid.reshape(-1, 3), sheet_m])
     texcoords = np.concatenate(
         [
             homogeneous_texcoords(pixels.reshape(-1, 2), depth.reshape(-1), layers, _PHOTO),
             homogeneous_texcoords(_unrolled_px(grid.shape, canvas), np.ones(count), layers, _ROUND),
-            homogeneous_texcoords(triangles.points_px, sheet_depth, layers, _PHOTO),
+            homogeneous_texcoords(sheet_px, sheet_depth, layers, _PHOTO),
         ]
     )
     all_faces = np.concatenate([faces[is_photo], faces[~is_photo] + count, sheet_faces + 2 * count])
@@ -90,7 +97,7 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
 
 
 def fit_dish(canvas: Canvas, camera: Camera) -> Dish:
-    """Returns the two circles whose union covers the matte best (intersection over union), then lies inside it."""
+    """Returns the two circles whose union covers the matte best and whose upper one follows an edge."""
     factor = min(1.0, _FIT_PX / max(canvas.alpha.shape))
     small = cv2.resize(canvas.alpha, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) > 0.5
     rows, columns = np.nonzero(canvas.alpha > 0.5)
@@ -106,10 +113,40 @@ def fit_dish(canvas: Canvas, camera: Camera) -> Dish:
 
     start = np.array([middle[0] / radius, middle[1] / radius, 1.0, 0.0, 0.6, 0.5])
     simplex = np.vstack([start, start + np.diag([0.1, 0.1, 0.1, 0.05, 0.1, 0.15])])
-    best = minimize(
-        loss, start, method="Nelder-Mead", options={"maxiter": 500, "initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-5}
-    )
-    return _inscribed(_dish(best.x, radius), canvas, camera)
+    best = minimize(loss, start, method="Nelder-Mead", options={**_SEARCH, "initial_simplex": simplex})
+    edges = _edge_strength(canvas)
+    grid = np.stack(np.meshgrid(_CUP_OFFSETS, _CUP_RADII, _CUP_HEIGHTS, indexing="ij"), axis=-1).reshape(-1, 3)
+    grid[:, 1:] *= best.x[2]
+    starts = [np.concatenate([best.x[:3], cup]) for cup in grid]
+    drawn = [_edge_share(_dish(values, radius), canvas, camera, edges) for values in starts]
+    # The rim is an edge of the photo all round, and with it the two circles cover the matte.
+    promising = [starts[index] for index in np.argsort(-np.array(drawn), kind="stable")[:40]]
+
+    def rim_loss(values: Array) -> float:
+        return 4 * loss(values) - _edge_share(_dish(values, radius), canvas, camera, edges)
+
+    chosen = min(promising, key=rim_loss)
+    simplex = np.vstack([chosen, chosen + np.diag([0.02, 0.02, 0.02, 0.03, 0.04, 0.05])])
+    best = minimize(rim_loss, chosen, method="Nelder-Mead", options={**_SEARCH, "initial_simplex": simplex})
+    return _dish(best.x, radius)
+
+
+def _edge_strength(canvas: Canvas) -> Array:
+    """Returns float32 (height, width) in 0..1: 1 on the photo's strong edges and near them."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(canvas.colour, cv2.COLOR_RGB2LAB), (0, 0), 1.5).astype(np.float32)
+    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)).max(axis=2)
+    slope = np.maximum(slope, cv2.GaussianBlur(255 * np.hypot(*np.gradient(canvas.alpha)).astype(np.float32), (0, 0), 1))
+    strong = np.clip(slope / max(float(np.percentile(slope, 97)), 1e-6), 0, 1)
+    return cv2.GaussianBlur(cv2.dilate(strong, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
+
+
+def _edge_share(dish: Dish, canvas: Canvas, camera: Camera, edges: Array) -> float:
+    pixels, depth = camera.project(_circle(dish, "cup", 1.0))
+    if (depth <= 0).any():
+        return 0.0
+    at = pixels - [canvas.left_px, canvas.top_px]
+    is_on_canvas = ((at >= 0) & (at < np.array(edges.shape[::-1]))).all(axis=1)
+    return float((read_field(edges, at) * is_on_canvas).mean())
 
 
 def _dish(values: Array, unit_m: float) -> Dish:
@@ -138,24 +175,6 @@ def _overlap(dish: Dish, canvas: Canvas, camera: Camera, is_thing: Array, factor
     return shared / np.count_nonzero((union > 0) | is_thing)
 
 
-def _inscribed(dish: Dish, canvas: Canvas, camera: Camera) -> Dish:
-    shares = {}
-    for which in ("plate", "cup"):
-        for share in np.arange(1.03, 0.85, -0.005):
-            pixels = camera.project(_circle(dish, which, float(share)))[0] - [canvas.left_px, canvas.top_px]
-            if np.mean(read_field(canvas.alpha, pixels) > 0.8) >= _INSIDE_SHARE:
-                break
-        shares[which] = float(share)
-    return Dish(
-        dish.plate_x_m,
-        dish.plate_y_m,
-        dish.plate_radius_m * shares["plate"],
-        dish.cup_dx_m,
-        dish.cup_radius_m * shares["cup"],
-        dish.cup_z_m,
-    )
-
-
 def _rings(dish: Dish, camera: Camera) -> _Rings:
     """Returns the profile, finely divided: underside, plate, outside of the cup, lip, hollow."""
     plate, cup, rim, top = dish.plate_radius_m, dish.cup_radius_m, dish.plate_z_m, dish.cup_z_m
@@ -165,7 +184,7 @@ def _rings(dish: Dish, camera: Camera) -> _Rings:
     wall = np.stack([base + (cup - base) * np.sqrt(1 - (1 - up) ** 2), well + (top - well) * up, np.ones(9)], axis=1)
     floor = top * (1 - _FLOOR_SHARE)
     hollow = np.stack(
-        [cup * (_LIP_SHARE - 0.22 * up**1.5), top - (top - floor) * np.sqrt(1 - (1 - up) ** 2), np.ones(9)], axis=1
+        [cup * (_LIP_SHARE - 0.2 * up**1.5), top - (top - floor) * np.sqrt(1 - (1 - up) ** 2), np.ones(9)], axis=1
     )
     corners = np.concatenate(
         [
@@ -233,8 +252,11 @@ def _unrolled_px(shape: tuple[int, ...], canvas: Canvas) -> Array:
     return np.stack(np.broadcast_arrays(column[None], row[:, None]), axis=-1).reshape(-1, 2)
 
 
-def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Array:
-    """Returns uint8 (height, width, 3): the surface's colours by angle and profile, gaps filled round the axis."""
+def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Layer:
+    """Returns the surface by angle and profile, gaps filled round the axis.
+
+    It is transparent where the matte is: nothing of the thing was where the photo shows something else.
+    """
     height, width = canvas.alpha.shape
     fine = [
         cv2.resize(np.ascontiguousarray(field, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -253,23 +275,30 @@ def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Array:
                 np.arange(width), known, colour[row, known, channel].astype(np.float32), period=width
             )
     nearest = ndimage.distance_transform_edt(~has_row, return_distances=False, return_indices=True)[0]
-    return cv2.GaussianBlur(filled[nearest], (0, 0), 0.8).clip(0, 255).round().astype(np.uint8)
+    smooth = cv2.GaussianBlur(filled[nearest], (0, 0), 0.8).clip(0, 255).round().astype(np.uint8)
+    return Layer(smooth, (solid * 255).round().astype(np.uint8), np.zeros((height, width), bool))
 
 
-def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array) -> tuple[Array, Array, Array]:
-    """Returns faces, points and depths of what the matte shows beyond the body, level with what it touches."""
+def _sheet(
+    canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, plate_z_m: float
+) -> tuple[Array, Array]:
+    """Returns canvas pixels (3 a face, 2) and levels in metres of what the matte shows beyond the body.
+
+    Every face is level and has corners of its own: where the sheet steps from cup to plate it may tear when
+    the thing turns, which is better than a stretched flap.
+    """
     is_body = np.isfinite(seen)
-    photo_px = triangles.points_px + [canvas.left_px, canvas.top_px]
     rays = camera.intrinsics.rays(_pixel_centres(canvas)) @ camera.world_from_camera[:3, :3].T
     height_map = camera.world_from_camera[2, 3] + np.where(is_body, seen, 0) * rays[..., 2]
-    nearest = ndimage.distance_transform_edt(~is_body, return_distances=False, return_indices=True)
-    level = ndimage.gaussian_filter(height_map[nearest[0], nearest[1]], 3.0)
-    points = _on_plane(camera, photo_px, read_field(level, triangles.points_px))
-    depth = (points - camera.world_from_camera[:3, 3]) @ camera.world_from_camera[:3, 2]
-    faces = np.concatenate([triangles.body, triangles.fringe])
+    gap, nearest = ndimage.distance_transform_edt(~is_body, return_indices=True)
+    far = ndimage.binary_dilation((gap > _TOUCH_PX) & (canvas.alpha > 0.2), iterations=2 * _TOUCH_PX)
+    level = np.where(far, plate_z_m, height_map[nearest[0], nearest[1]])
     inner = ndimage.binary_erosion(is_body, iterations=3).astype(np.float32)
     is_hidden = read_field(inner, triangles.points_px) > 0.99
-    return faces[~is_hidden[faces].all(axis=1)], points, depth
+    faces = np.concatenate([triangles.body, triangles.fringe])
+    faces = faces[~is_hidden[faces].all(axis=1)]
+    middle_level = read_field(level, triangles.points_px[faces].mean(axis=1))
+    return triangles.points_px[faces].reshape(-1, 2), np.repeat(middle_level, 3)
 
 
 def _pixel_centres(canvas: Canvas) -> Array:
