@@ -7,6 +7,7 @@ name such as `"); import os` stays a name.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from i2v3d.resources import templates_dir
 if TYPE_CHECKING:
     import jinja2
 
-# Modules of the package that a script needs too; their copies in lib/ differ in the import lines only.
-SHARED_MODULES = ("frames", "motion", "camera_path")
+# Modules of `i2v3d.geometry` that lib/ imports; they and what they import of their own package are copied.
+_SHARED_MODULES = ("camera_path", "frames", "motion")
+_OWN_IMPORT = re.compile(r"^from i2v3d\.geometry\.(\w+) import", re.MULTILINE)
 
 
 def py_literal(value: Any) -> str:  # Any: refused unless plain
@@ -58,10 +60,21 @@ def write_lib(folder: Path) -> None:
     """Writes the modules that generated scripts import into an existing folder."""
     for source in sorted((templates_dir() / "bpy" / "lib").glob("*.py")):
         (folder / source.name).write_bytes(source.read_bytes())
-    geometry = Path(__file__).resolve().parent.parent / "geometry"
-    for name in SHARED_MODULES:
-        text = (geometry / f"{name}.py").read_text(encoding="utf-8")
+    for name, text in shared_modules().items():
         (folder / f"{name}.py").write_text(text.replace("from i2v3d.geometry.", "from lib."), encoding="utf-8")
+
+
+def shared_modules() -> dict[str, str]:
+    """Returns the text of each module of `i2v3d.geometry` that scripts need too, by name."""
+    geometry = Path(__file__).resolve().parent.parent / "geometry"
+    texts: dict[str, str] = {}
+    wanted = list(_SHARED_MODULES)
+    while wanted:
+        name = wanted.pop()
+        if name not in texts:
+            texts[name] = (geometry / f"{name}.py").read_text(encoding="utf-8")
+            wanted.extend(_OWN_IMPORT.findall(texts[name]))
+    return dict(sorted(texts.items()))
 
 
 def _environment() -> jinja2.Environment:

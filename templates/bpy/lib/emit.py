@@ -8,10 +8,11 @@ from typing import Any
 
 import bpy
 
-from lib import cache, meshes
+from lib import cache
 from lib.actions import FIRST_FRAME
 from lib.arguments import Arguments
 from lib.build import Clip, Placed
+from lib.materials import plain_material
 
 
 def emit(arguments: Arguments, clip: Clip, placed: Sequence[Placed]) -> None:
@@ -37,7 +38,7 @@ def _write_glb(arguments: Arguments, placed: Sequence[Placed]) -> None:
     for mesh in {thing.mesh_object.data for thing in placed}:
         material = mesh.materials[0]
         image = next(node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
-        mesh.materials[0] = meshes.plain_material(f"{material.name} plain", image)
+        mesh.materials[0] = plain_material(f"{material.name} plain", image)
     finished: Any = bpy.ops.export_scene.gltf(
         filepath=str(arguments.out / "scene.glb"),
         export_format="GLB",

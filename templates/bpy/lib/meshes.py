@@ -1,4 +1,4 @@
-"""Mesh folders (`geometry.npz`, `texture.png`, `observed.png`) as Blender meshes with their materials."""
+"""Mesh folders (`geometry.npz`, `texture.png`, `observed.png`) as Blender meshes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from lib import compat
+from lib.materials import shown_as_it_is
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ def load_mesh(folder: Path, name: str) -> Any:  # Any: bpy types
     attribute.data.foreach_set("vector", np.ascontiguousarray(texcoords, np.float32).ravel())
     uv = plain_uv(texcoords)[faces.ravel()]
     mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", np.ascontiguousarray(uv, np.float32).ravel())
-    mesh.materials.append(_material(name, load_image(folder / "texture.png", f"{name} texture")))
+    mesh.materials.append(shown_as_it_is(name, load_image(folder / "texture.png", f"{name} texture")))
     return mesh
 
 
@@ -68,74 +68,3 @@ def load_image(file: Path, name: str) -> Any:  # Any: bpy types
         raise RuntimeError(f"{file.name} of {file.parent.name} could not be read as a picture")
     image.filepath = f"//{file.parent.name}/{file.name}"
     return image
-
-
-def _material(name: str, image: Any) -> Any:  # Any: bpy types
-    material = bpy.data.materials.new(name)
-    tree = compat.use_nodes(material)
-    texture = _texture(tree, image, projective_coordinates(tree))
-    emission = tree.nodes.new("ShaderNodeEmission")
-    tree.links.new(texture.outputs["Color"], emission.inputs["Color"])
-    transparent = tree.nodes.new("ShaderNodeBsdfTransparent")
-    mix = tree.nodes.new("ShaderNodeMixShader")
-    tree.links.new(texture.outputs["Alpha"], mix.inputs["Fac"])
-    tree.links.new(transparent.outputs[0], mix.inputs[1])
-    tree.links.new(emission.outputs[0], mix.inputs[2])
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(mix.outputs[0], output.inputs["Surface"])
-    material.cycles.emission_sampling = "NONE"  # a surface that shows its picture, not a lamp
-    material.surface_render_method = "BLENDED"
-    for column, node in enumerate((texture, emission, transparent, mix, output)):
-        node.location = (220 * column, -120 * (column == 2))
-    return material
-
-
-def projective_coordinates(tree: Any) -> Any:  # Any: bpy types
-    """Returns the socket with (s / q, 1 - t / q, 0), divided at each shaded point and so exact in between."""
-    attribute = tree.nodes.new("ShaderNodeAttribute")
-    attribute.attribute_name = "texcoords"
-    split = tree.nodes.new("ShaderNodeSeparateXYZ")
-    tree.links.new(attribute.outputs["Vector"], split.inputs[0])
-    join = tree.nodes.new("ShaderNodeCombineXYZ")
-    for axis in (0, 1):
-        divide = tree.nodes.new("ShaderNodeMath")
-        divide.operation = "DIVIDE"
-        tree.links.new(split.outputs[axis], divide.inputs[0])
-        tree.links.new(split.outputs[2], divide.inputs[1])
-        socket = divide.outputs[0]
-        if axis == 1:
-            flip = tree.nodes.new("ShaderNodeMath")
-            flip.operation = "SUBTRACT"
-            flip.inputs[0].default_value = 1.0
-            tree.links.new(socket, flip.inputs[1])
-            socket = flip.outputs[0]
-            flip.location = (-420, -160)
-        tree.links.new(socket, join.inputs[axis])
-        divide.location = (-600, -160 * axis)
-    attribute.location, split.location, join.location = (-980, 0), (-790, 0), (-210, 0)
-    return join.outputs[0]
-
-
-def _texture(tree: Any, image: Any, coordinates: Any) -> Any:  # Any: bpy types
-    texture = tree.nodes.new("ShaderNodeTexImage")
-    texture.image = image
-    texture.interpolation = "Linear"
-    texture.extension = "EXTEND"
-    tree.links.new(coordinates, texture.inputs["Vector"])
-    return texture
-
-
-def plain_material(name: str, image: Any) -> Any:  # Any: bpy types
-    """Returns a shadeless material on the UV map alone, as the glTF exporter understands it."""
-    material = bpy.data.materials.new(name)
-    tree = compat.use_nodes(material)
-    texture = tree.nodes.new("ShaderNodeTexImage")
-    texture.image = image
-    texture.extension = "EXTEND"
-    shader = tree.nodes.new("ShaderNodeBsdfPrincipled")
-    shader.inputs["Base Color"].default_value = (0.0, 0.0, 0.0, 1.0)
-    tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    tree.links.new(texture.outputs["Alpha"], shader.inputs["Alpha"])
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(shader.outputs[0], output.inputs["Surface"])
-    return material
