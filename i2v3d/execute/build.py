@@ -172,6 +172,8 @@ class _Build:
         reused = tuple(step for step in result.reused if step not in self.log.executed)
         for step, seconds in self.log.seconds.items():
             self.store.state.set_duration(f"{self.graph.scene}/{step}", seconds)
+            self.store.state.set_duration(f"stage/{self.graph.nodes[step].stage}", seconds)
+        self.store.records.touch(result.records.values())
         self.store.state.flush()
         if self.options.fast_path is not None and not result.failed:
             files = delivery.files() if delivery else ()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 
-from i2v3d.compile.graph import StageGraph, references
+from i2v3d.compile.graph import StageGraph
 from i2v3d.errors import I2V3DError
 from i2v3d.execute import events
 from i2v3d.execute.deliver import Delivery
 from i2v3d.execute.events import Event, OnEvent
 from i2v3d.execute.schedule import PassResult, Watch
+from i2v3d.plan.compare import step_now
 from i2v3d.plan.resolve import Resolver
-from i2v3d.stages.base import InputRef, Node, OutputRef, SourceFile
-from i2v3d.store.builds import BuildRecord, BuiltStep, Status
+from i2v3d.store.builds import BuildRecord, Status
 from i2v3d.store.records import ActionRecord
 
 
@@ -71,21 +72,15 @@ class BuildLog:
     def build_record(self, number: int, at_s: float, resolver: Resolver, result: PassResult) -> BuildRecord:
         """Returns the record of this build."""
         steps = {}
-        for name, node in self._graph.nodes.items():
+        for name in self._graph.nodes:
             record = result.records.get(name)
             status: Status = "failed" if record is None else "executed" if name in self.executed else "reused"
             if record is None and name not in result.failed:
-                continue
-            base = resolver.base(name)
-            steps[name] = BuiltStep(
+                continue  # not reached; what it would have read is not known
+            steps[name] = dataclasses.replace(
+                step_now(resolver, name, result.records),
                 status=status,
                 key=record.key if record else "",
-                base=base.digest,
-                parts=record.parts if record else base.parts,
-                reads=reads_of(node),
-                producers=producers_of(node),
-                origins=dict(node.origins),
-                code=resolver.code(name).parts,
                 seconds=self.seconds.get(name, 0.0),
             )
         return BuildRecord(number, self._graph.scene, at_s, steps)
@@ -122,28 +117,3 @@ class BuildLog:
         if self._delivery is not None:
             for item in self._delivery.place(step, record):
                 self.emit(events.Delivered(item.path, self.now(), item.is_new))
-
-
-def reads_of(node: Node) -> dict[str, list[str]]:
-    """Returns what each input field reads, as text."""
-    reads: dict[str, list[str]] = {}
-    for field, reference in references(node):
-        reads.setdefault(field, []).append(_shown(reference))
-    return reads
-
-
-def producers_of(node: Node) -> dict[str, list[str]]:
-    """Returns the nodes that each input field reads from; an empty name stands for a user's file."""
-    producers: dict[str, list[str]] = {}
-    for field, reference in references(node):
-        producers.setdefault(field, []).append(reference.node if isinstance(reference, OutputRef) else "")
-    return producers
-
-
-def _shown(reference: InputRef) -> str:
-    if isinstance(reference, SourceFile):
-        return reference.path.name
-    if reference.start is None and reference.stop is None:
-        return f"{reference.node}.{reference.output}"
-    stop = "" if reference.stop is None else reference.stop
-    return f"{reference.node}.{reference.output}[{reference.start or 0}:{stop}]"

@@ -71,7 +71,16 @@ class ProjectOptions:
         from i2v3d.execute.fastpath import identify
 
         variables = [self.variables, self.variables.stat().st_mtime_ns] if self.variables else None
-        chosen = [self.overrides, variables, self.variant, self.profile, self.out, self.allow_paths, self.until, self.only]
+        chosen = [
+            self.overrides,
+            variables,
+            self.variant,
+            self.profile,
+            self.out,
+            self.allow_paths,
+            self.until,
+            self.only,
+        ]
         return identify(self.spec_file, [json.dumps(chosen, default=str)])
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from i2v3d.compile.graph import StageGraph
 from i2v3d.errors import I2V3DError, StageError
 from i2v3d.execute.budget import Budget
-from i2v3d.execute.step import Done, SourceChangedError, StepRunner, StoppedError, Task
+from i2v3d.execute.step import Done, SourceChangedError, StepRunner, StoppedError, Task, make_task
 from i2v3d.plan.resolve import Resolver
 from i2v3d.store.local import LocalStore
 from i2v3d.store.records import ActionRecord
@@ -119,30 +119,18 @@ class Scheduler:
     def _resolve(self, name: str) -> ActionRecord | None:
         """Returns the step's record if there is one, else queues the step."""
         try:
-            inputs = self._resolver.inputs(name, self._result.records)
+            task = make_task(self._resolver, name, self._result.records, is_forced=name in self._forced)
         except I2V3DError as error:
             self._fail(name, error)
             return None
-        key = self._resolver.key(name, inputs)
-        is_forced = name in self._forced
-        if not is_forced:
-            record = self._store.records.find(key)
+        if not task.is_forced:
+            record = self._store.records.find(task.key)
             if record is not None and self._store.is_whole(record):
                 return record
-        if key.digest in self._same_key:
-            self._same_key[key.digest].append(name)
+        if task.key.digest in self._same_key:
+            self._same_key[task.key.digest].append(name)
             return None
-        self._same_key[key.digest] = []
-        sources = tuple(self._resolver.sources.digest(path) for path in self._resolver.source_paths(name))
-        task = Task(
-            self._graph.nodes[name],
-            self._graph.stage_of(name),
-            key,
-            inputs,
-            sources,
-            self._resolver.code(name),
-            is_forced,
-        )
+        self._same_key[task.key.digest] = []
         heapq.heappush(self._ready, (-self._priorities.get(name, 0.0), self._rank[name], task))
         return None
 

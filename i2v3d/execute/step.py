@@ -14,7 +14,7 @@ from i2v3d.errors import I2V3DError, StageError, StepFailure, StoreError
 from i2v3d.execute.worker_pool import WorkerPool
 from i2v3d.execute.worker_process import StepTimeoutError, WorkerGoneError
 from i2v3d.execute.workspace import StepDir, Workspaces
-from i2v3d.plan.resolve import ResolvedInputs, SourceInput, StoredInput
+from i2v3d.plan.resolve import ResolvedInputs, Resolver, Results, SourceInput, StoredInput
 from i2v3d.stages.base import Node, Stage
 from i2v3d.store.code import CodeDigest
 from i2v3d.store.keys import StepKey
@@ -111,6 +111,20 @@ class StepRunner:
                     return Done(found, was_reused=True)
             return Done(self._run_locked(task, on_progress, on_retry, on_computed), was_reused=False)
 
+    def run_apart(self, task: Task) -> ActionRecord:
+        """Returns the record that a run of the step now would leave, without storing anything.
+
+        Raises:
+            I2V3DError: The step failed.
+        """
+        folder, paths = self._workspaces.make(self._fetched(task))
+        request = _request(task, folder, paths)
+        answer = self._ask(task, folder, request, lambda share, message: None)
+        if "failed" in answer:
+            raise self._failure(task, folder, request, answer["failed"])
+        folder.remove()
+        return _record_of(task, answer)
+
     def _run_locked(
         self,
         task: Task,
@@ -170,33 +184,17 @@ class StepRunner:
         if not task.code.is_unchanged():
             folder.remove()
             raise StageError(f"{task.node.name}: the stage's code was edited while it ran", hint="build again")
-        record = ActionRecord(
-            key=task.key.digest,
-            base=task.key.base.digest,
-            parts=task.key.parts,
-            outputs=self._adopted(answer["outputs"]),
-            volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
-            determinism=task.stage.determinism,
-            seconds=answer["seconds"],
-        )
+        record = _record_of(task, answer)
+        for name, output in record.outputs.items():
+            written = Path(answer["outputs"][name]["path"])
+            for file in output.files:
+                self._store.objects.adopt(written / file.path if file.path else written, file.digest, file.size)
         for file in record.files:
             self._store.objects.seal(file.digest)
         self._store.records.write(record)
         folder.remove()
         self._workspaces.failed(task.node.name).remove()
         return record
-
-    def _adopted(self, outputs: Mapping[str, Any]) -> dict[str, StoredOutput]:
-        adopted = {}
-        for name, output in outputs.items():
-            if output is None:
-                continue
-            files = tuple(StoredFile(*file) for file in output["files"])
-            for file in files:
-                path = Path(output["path"], file.path) if file.path else Path(output["path"])
-                self._store.objects.adopt(path, file.digest, file.size)
-            adopted[name] = StoredOutput(files, output["folder"])
-        return adopted
 
     def _failure(
         self, task: Task, folder: StepDir, request: Mapping[str, Any], failed: Mapping[str, Any]
@@ -220,6 +218,42 @@ class StepRunner:
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise StoppedError
+
+
+def make_task(resolver: Resolver, name: str, results: Results, *, is_forced: bool = False) -> Task:
+    """Returns the task of a node whose producers are all in `results`.
+
+    Raises:
+        ArtifactError: A slice reaches past the end of its sequence.
+        UsageError: A user's file can't be read.
+    """
+    inputs = resolver.inputs(name, results)
+    return Task(
+        node=resolver.graph.nodes[name],
+        stage=resolver.graph.stage_of(name),
+        key=resolver.key(name, inputs),
+        inputs=inputs,
+        sources=tuple(resolver.sources.digest(path) for path in resolver.source_paths(name)),
+        code=resolver.code(name),
+        is_forced=is_forced,
+    )
+
+
+def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
+    outputs = {
+        name: StoredOutput(tuple(StoredFile(*file) for file in output["files"]), output["folder"])
+        for name, output in answer["outputs"].items()
+        if output is not None
+    }
+    return ActionRecord(
+        key=task.key.digest,
+        base=task.key.base.digest,
+        parts=task.key.parts,
+        outputs=outputs,
+        volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
+        determinism=task.stage.determinism,
+        seconds=answer["seconds"],
+    )
 
 
 def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str, Any]:

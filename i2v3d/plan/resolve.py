@@ -20,6 +20,8 @@ from i2v3d.store.records import ActionRecord
 from i2v3d.store.sources import Sources
 from i2v3d.store.tools import ToolVersions
 
+UNKNOWN = "?"
+
 Results = Mapping[str, ActionRecord]
 
 
@@ -106,6 +108,18 @@ class Resolver:
         """Returns a node's key, given what it reads."""
         return self.base(name).with_inputs({field: _content(value) for field, value in inputs.items()})
 
+    def known_inputs(self, name: str, results: Results) -> dict[str, str | list[str] | None]:
+        """Returns what a node reads by content, `UNKNOWN` for what is not made yet."""
+        node = self.graph.nodes[name]
+        known: dict[str, str | list[str] | None] = {}
+        for field in self.graph.stage_of(name).inputs:
+            value = node.inputs.get(field.name)
+            if isinstance(value, tuple):
+                known[field.name] = [self._known(reference, field, results) for reference in value]
+            else:
+                known[field.name] = None if value is None else self._known(value, field, results)
+        return known
+
     def source_paths(self, name: str) -> tuple[Path, ...]:
         """Returns the users' files that a node reads."""
         return tuple(ref.path for _, ref in references(self.graph.nodes[name]) if isinstance(ref, SourceFile))
@@ -125,6 +139,11 @@ class Resolver:
                 "tools": self._tools.versions(code.foreign, backend.requires if backend else ()),
             }
         return self._stage_parts[known]
+
+    def _known(self, reference: InputRef, field: FieldType, results: Results) -> str:
+        if isinstance(reference, OutputRef) and reference.node not in results:
+            return UNKNOWN
+        return self._resolve(reference, field, results).content
 
     def _resolve(self, reference: InputRef, field: FieldType, results: Results) -> Resolved:
         if isinstance(reference, SourceFile):

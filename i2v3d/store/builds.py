@@ -16,7 +16,7 @@ from i2v3d.store.digests import digest_bytes
 
 KEPT_BUILDS = 50
 
-Status = Literal["executed", "reused", "failed"]
+Status = Literal["executed", "reused", "failed", "planned"]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,14 @@ class Records:
         """Removes a record."""
         path = self.path(record.base, record.key)
         path.unlink(missing_ok=True)
-        if not self.has_base(record.base):
+        with contextlib.suppress(OSError):  # others with the same base are left
             path.parent.rmdir()
+
+    def touch(self, records: Iterable[ActionRecord]) -> None:
+        """Notes that these records are in use now, for `gc`."""
+        for record in records:
+            with contextlib.suppress(OSError):
+                os.utime(f"{self._folder(record.base)}/{record.key}.json")
 
     def read(self, path: str | Path) -> ActionRecord | None:
         """Returns the record in this file, or None when it is missing or damaged."""
