@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from i2v3d.geometry.resolution import Resolution as Resolution
+
 Array = NDArray[Any]
 
 # A camera that looks along +Y of the world with Z up: columns are the camera's x, y, z axes.
@@ -22,19 +24,6 @@ WORLD_FROM_LEVEL_CAMERA = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0],
 OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 # glTF and most engines' Y-up world against ours: (x, y, z)_world = (x, -z, y)_yup.
 WORLD_FROM_YUP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """A picture's size in pixels."""
-
-    width: int
-    height: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(height, width), as arrays have it."""
-        return self.height, self.width
 
 
 @dataclass(frozen=True)

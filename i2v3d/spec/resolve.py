@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from i2v3d.backends.catalog import BACKENDS, default_backends
-from i2v3d.geometry.frames import Resolution
+from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.references import find_picture

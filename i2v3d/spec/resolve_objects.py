@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from i2v3d.geometry.frames import Resolution
+from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.references import DEPTH, MESH, find_file, find_picture

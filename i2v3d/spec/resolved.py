@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from i2v3d.geometry.frames import Resolution
+from i2v3d.geometry.resolution import Resolution
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]

@@ -69,7 +69,9 @@ class Spec(SpecPart):
         {}, "Named overrides: mappings, or dotted paths.", examples=({"slow": {"output.duration": "4s"}},)
     )
     source: Source = documented(..., Source.__doc__ or "", examples=({"image": "photo.jpg"},))
-    output: Output = documented(Output(), Output.__doc__ or "", examples=({"size": [1024, 576], "duration": "2.5s"},))
+    output: Output = documented(
+        Output.model_construct(), Output.__doc__ or "", examples=({"size": [1024, 576], "duration": "2.5s"},)
+    )
     profile: Annotated[str, Word("draft", "paper", "modern", label="profiles")] = documented(
         "draft", "Which backends are used: `draft` needs no weights.", examples=("draft",)
     )
@@ -79,19 +81,25 @@ class Spec(SpecPart):
     objects: Annotated[dict[str, SceneObject], AsMapping, AfterValidator(_object_names)] = documented(
         {}, "The things of the scene, by name.", examples=({"rocket": {"segment": {"box": [0.6, 0.28, 0.66, 0.97]}}},)
     )
-    background: Background = documented(Background(), Background.__doc__ or "", examples=("room",))
+    background: Background = documented(Background.model_construct(), Background.__doc__ or "", examples=("room",))
     motion: Annotated[dict[str, Motion], AsMapping] = documented(
         {}, "Motion by object.", examples=({"rocket": [{"at": "2.5s", "move": [0, 0, 60]}]},)
     )
     simulate: Annotated[dict[str, Simulation], AsMapping] = documented(
         {}, "Physics by object.", examples=({"ball": "rigid"},)
     )
-    camera: Camera = documented(Camera(), Camera.__doc__ or "", examples=([{"at": "2.5s", "dolly": "1m"}],))
+    camera: Camera = documented(
+        Camera.model_construct(), Camera.__doc__ or "", examples=([{"at": "2.5s", "dolly": "1m"}],)
+    )
     scene: SceneFile | None = documented(None, SceneFile.__doc__ or "", examples=({"blend": "edited.blend"},))
-    guidance: Guidance = documented(Guidance(), Guidance.__doc__ or "", examples=({"strength": 1.0},))
-    customize: OptionalCustomize = documented(Customize(), Customize.__doc__ or "", examples=({"rank": 32}, "off"))
-    keyframes: Keyframes = documented(Keyframes(), Keyframes.__doc__ or "", examples=({"every": 15},))
-    interpolate: Interpolate = documented(Interpolate(), Interpolate.__doc__ or "", examples=({"frames": 16},))
+    guidance: Guidance = documented(Guidance.model_construct(), Guidance.__doc__ or "", examples=({"strength": 1.0},))
+    customize: OptionalCustomize = documented(
+        Customize.model_construct(), Customize.__doc__ or "", examples=({"rank": 32}, "off")
+    )
+    keyframes: Keyframes = documented(Keyframes.model_construct(), Keyframes.__doc__ or "", examples=({"every": 15},))
+    interpolate: Interpolate = documented(
+        Interpolate.model_construct(), Interpolate.__doc__ or "", examples=({"frames": 16},)
+    )
     seed: Annotated[Count, in_range(0, 2**63 - 1)] = documented(1, "Seed of everything random.", examples=(1,))
     expect: Expect | None = documented(None, Expect.__doc__ or "", examples=({"ssim_to_render": ">= 0.70"},))
 

@@ -81,7 +81,9 @@ class Background(SpecPart):
 
     short_key = "layout"
     layout: Layout = documented(
-        Layout(word="ground_and_backdrop"), Layout.__doc__ or "", examples=("ground_and_backdrop", "room")
+        Layout.model_construct(word="ground_and_backdrop"),
+        Layout.__doc__ or "",
+        examples=("ground_and_backdrop", "room"),
     )
     horizon: RowField | None = documented(
         None, "Row of the horizon, may lie outside the picture.", unit="px or share", examples=("92%",)

@@ -40,7 +40,7 @@ class SpecPart(BaseModel):
         one_of: Fields of which exactly one must be given, or empty.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     short_key: ClassVar[str | None] = None
     short_schemas: ClassVar[tuple[dict[str, Any], ...]] = ()
     one_of: ClassVar[tuple[str, ...]] = ()

@@ -83,7 +83,9 @@ class Features(SpecPart):
 
     conv_until: Annotated[Share, in_range(0, 1)] = documented(0.6, "Residual features.", examples=(0.6,))
     attention_until: RegionShare = documented(
-        RegionShare(), "Self-attention queries and keys.", examples=({"foreground": 1.0, "background": 0.8},)
+        RegionShare.model_construct(),
+        "Self-attention queries and keys.",
+        examples=({"foreground": 1.0, "background": 0.8},),
     )
 
 
@@ -109,7 +111,9 @@ class Guidance(SpecPart):
     depth_range: Annotated[str, Word("clip", "frame")] = documented(
         "clip", "Over what depth is normalised; `frame` can flicker.", examples=("clip",)
     )
-    features: OptionalFeatures = documented(Features(), "Feature injection, or `off`.", examples=({"conv_until": 0.6},))
+    features: OptionalFeatures = documented(
+        Features.model_construct(), "Feature injection, or `off`.", examples=({"conv_until": 0.6},)
+    )
     extended_attention: Annotated[str, Word("all", "background", "none")] = documented(
         "background", "Keyframes see each other: `all` (Eq. 2), `background` (as published), `none`.", examples=("all",)
     )

@@ -86,7 +86,9 @@ class Source(SpecPart):
     short_key = "image"
     image: FilePath = documented(..., "The photo, relative to the file that names it.", examples=("photo.jpg",))
     prompt: Text = documented("", "What the photo shows, for generative backends.", examples=("a rocket at dusk",))
-    camera: SourceCamera = documented(SourceCamera(), "The camera that took the photo.", examples=({"fov": "40deg"},))
+    camera: SourceCamera = documented(
+        SourceCamera.model_construct(), "The camera that took the photo.", examples=({"fov": "40deg"},)
+    )
     framing: Annotated[str, Word("center", "top", "bottom", "left", "right", centre="center")] = documented(
         "center", "Which part of the photo stays when its shape is not the output's.", examples=("bottom",)
     )
