@@ -109,7 +109,13 @@ def _encode(pictures: list[Image], params: Params, video: Video, work: WorkDir) 
         context.color_range = _LIMITED_RANGE
         context.thread_count = 1
         context.gop_size = params.gop
-        stream.options = {"crf": str(params.crf), "preset": params.preset, "flags": "+bitexact"}
+        stream.options = {
+            "crf": str(params.crf),
+            "preset": params.preset,
+            "flags": "+bitexact",
+            # Without it x264's bytes differ between processors, and with AVX-512 from one process to the next.
+            "x264-params": "cpu-independent=1",
+        }
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(planes_of(picture.read()), format="yuv420p")
             frame.pts = index

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -149,7 +150,10 @@ def nearest_pixels(at_px: Array) -> Array:
 
 def pick(picture: Array, pixels: Array) -> Array:
     """Returns the picture at these pixels, int16 (height, width, 2), edges repeated."""
-    return cv2.remap(np.ascontiguousarray(picture), pixels, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    no_second_map: Any = None  # the type stub lacks the form with integer positions
+    return cv2.remap(
+        np.ascontiguousarray(picture), pixels, no_second_map, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def stretch_of(track: Track) -> tuple[Array, Array]:
