@@ -22,7 +22,9 @@ def find_mesh_faults(vertices_m: Array, faces: Array) -> tuple[str, ...]:
     if faces.min() < 0 or faces.max() >= len(vertices_m):
         return ("a face names a vertex that does not exist",)
     ordered = np.sort(faces, axis=1)
-    is_collapsed = (ordered[:, 0] == ordered[:, 1]) | (ordered[:, 1] == ordered[:, 2]) | (_areas(vertices_m, faces) == 0)
+    is_collapsed = (
+        (ordered[:, 0] == ordered[:, 1]) | (ordered[:, 1] == ordered[:, 2]) | (_areas(vertices_m, faces) == 0)
+    )
     if is_collapsed.any():
         faults.append(f"{int(is_collapsed.sum())} faces have no area")
     if repeated := len(faces) - len(np.unique(_canonical(faces), axis=0)):

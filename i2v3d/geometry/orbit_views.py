@@ -32,7 +32,12 @@ def six_view_cameras(vertices_m: Array, towards_photo: Array) -> tuple[Camera, .
 
 
 def orbit_camera(
-    vertices_m: Array, azimuth_rad: float, elevation_rad: float, *, fov_rad: float = FOV_RAD, size: Resolution = VIEW_SIZE
+    vertices_m: Array,
+    azimuth_rad: float,
+    elevation_rad: float,
+    *,
+    fov_rad: float = FOV_RAD,
+    size: Resolution = VIEW_SIZE,
 ) -> Camera:
     """Returns a camera that looks at the middle of the object from this direction and just holds it all.
 

@@ -90,29 +90,41 @@ def draw_smooth(mesh: MeshData, camera: Camera, samples: int) -> Array:
     return (mean.clip(0, 1) * 255).round().astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Triangles that face the camera: image corners, the pixels to look at, and what is interpolated."""
+
+    corners_px: Array
+    first_px: Array
+    sides_px: Array
+    inverse_depth: Array
+    texcoords: Array
+
+
 def _fragments(mesh: MeshData, camera: Camera) -> _Fragments:
     """Returns one entry per covered pixel centre and front-facing triangle."""
+    drawn = _drawn(mesh, camera)
+    sizes = drawn.sides_px[:, 0] * drawn.sides_px[:, 1]
+    parts = [_covered(part, sizes[part], drawn, camera.intrinsics.resolution.width) for part in _chunks(sizes)]
+    if not parts:
+        return _Fragments(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 2)))
+    return _Fragments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _drawn(mesh: MeshData, camera: Camera) -> _Drawn:
     points = transform_points(camera.camera_from_world, mesh.vertices_m.astype(np.float64))
     depth = np.maximum(points[:, 2], _NEAR_M)
-    image = (points @ camera.intrinsics.matrix.T)[:, :2] / depth[:, None]
-    corners = image[mesh.faces]
+    corners = ((points @ camera.intrinsics.matrix.T)[:, :2] / depth[:, None])[mesh.faces]
     edge_1, edge_2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     # Rows grow downwards, so a face that is counter-clockwise to the eye has a negative area here.
     area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
     is_drawn = (area < -1e-12) & (points[mesh.faces, 2] > _NEAR_M).all(axis=1)
-    faces, corners, area = mesh.faces[is_drawn], corners[is_drawn], area[is_drawn]
-    height, width = camera.intrinsics.resolution.shape
-    first = np.clip(np.ceil(corners.min(axis=1) - 0.5), 0, [width, height]).astype(np.int64)
-    stop = np.clip(np.floor(corners.max(axis=1) - 0.5) + 1, 0, [width, height]).astype(np.int64)
-    sides = np.maximum(stop - first, 0)
-    sizes = sides[:, 0] * sides[:, 1]
-    parts = [
-        _covered(part, faces, corners, area, first, sides, 1 / depth, mesh.texcoords.astype(np.float64), width)
-        for part in _chunks(sizes)
-    ]
-    if not parts:
-        return _Fragments(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 2)))
-    return _Fragments(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    faces, corners = mesh.faces[is_drawn], corners[is_drawn]
+    size = np.array(camera.intrinsics.resolution.shape[::-1])
+    first = np.clip(np.ceil(corners.min(axis=1) - 0.5), 0, size).astype(np.int64)
+    stop = np.clip(np.floor(corners.max(axis=1) - 0.5) + 1, 0, size).astype(np.int64)
+    texcoords = mesh.texcoords[faces].astype(np.float64)
+    return _Drawn(corners, first, np.maximum(stop - first, 0), 1 / depth[faces], texcoords)
 
 
 def _chunks(sizes: Array) -> list[Array]:
@@ -124,32 +136,24 @@ def _chunks(sizes: Array) -> list[Array]:
     return np.split(wanted, np.flatnonzero(np.diff(chunk)) + 1)
 
 
-def _covered(  # noqa: PLR0913  # one row per quantity of the inner loop; a record would be unpacked at once
-    part: Array,
-    faces: Array,
-    corners: Array,
-    area: Array,
-    first: Array,
-    sides: Array,
-    inverse_depth: Array,
-    texcoords: Array,
-    width: int,
-) -> tuple[Array, Array, Array]:
-    sizes = sides[part, 0] * sides[part, 1]
+def _covered(part: Array, sizes: Array, drawn: _Drawn, width: int) -> tuple[Array, Array, Array]:
+    """Returns pixel, depth and texture place of every pixel centre inside these triangles."""
     triangle = np.repeat(part, sizes)
     offset = np.arange(len(triangle)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    column = first[triangle, 0] + offset % sides[triangle, 0]
-    row = first[triangle, 1] + offset // sides[triangle, 0]
-    centre = np.stack([column + 0.5, row + 0.5], axis=1) - corners[triangle, 0]
-    edge_1, edge_2 = corners[triangle, 1] - corners[triangle, 0], corners[triangle, 2] - corners[triangle, 0]
-    share_1 = (centre[:, 0] * edge_2[:, 1] - centre[:, 1] * edge_2[:, 0]) / area[triangle]
-    share_2 = (edge_1[:, 0] * centre[:, 1] - edge_1[:, 1] * centre[:, 0]) / area[triangle]
+    column = drawn.first_px[triangle, 0] + offset % drawn.sides_px[triangle, 0]
+    row = drawn.first_px[triangle, 1] + offset // drawn.sides_px[triangle, 0]
+    corners = drawn.corners_px[triangle]
+    centre = np.stack([column + 0.5, row + 0.5], axis=1) - corners[:, 0]
+    edge_1, edge_2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
+    share_1 = (centre[:, 0] * edge_2[:, 1] - centre[:, 1] * edge_2[:, 0]) / area
+    share_2 = (edge_1[:, 0] * centre[:, 1] - edge_1[:, 1] * centre[:, 0]) / area
     share = np.stack([1 - share_1 - share_2, share_1, share_2], axis=1)
     inside = (share >= -1e-9).all(axis=1)
-    share, triangle, pixel = share[inside], triangle[inside], (row * width + column)[inside]
-    weight = share * inverse_depth[faces[triangle]]
+    triangle, pixel = triangle[inside], (row * width + column)[inside]
+    weight = share[inside] * drawn.inverse_depth[triangle]
     depth = 1 / weight.sum(axis=1)
-    homogeneous = np.einsum("nk,nkc->nc", weight, texcoords[faces[triangle]])
+    homogeneous = np.einsum("nk,nkc->nc", weight, drawn.texcoords[triangle])
     return pixel, depth.astype(np.float32), homogeneous[:, :2] / homogeneous[:, 2:]
 
 

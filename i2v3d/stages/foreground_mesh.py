@@ -63,16 +63,17 @@ def nodes(scene: Scene) -> Iterable[Node]:
     for thing in scene.objects:
         if thing.copy_of is not None:
             continue
-        is_file = isinstance(thing.shape, MeshFile)
+        file = thing.shape.file if isinstance(thing.shape, MeshFile) else None
+        shape = None if isinstance(thing.shape, MeshFile) else thing.shape
         inputs: dict[str, InputRef | tuple[InputRef, ...] | None] = {
-            "cutout": None if is_file else OutputRef(f"segment[{thing.name}]", "cutout"),
+            "cutout": None if file else OutputRef(f"segment[{thing.name}]", "cutout"),
             "layout": OutputRef("layout", "layout"),
-            "file": SourceFile(thing.shape.file, f"{thing.spec_path}.mesh.file") if is_file else None,
+            "file": SourceFile(file, f"{thing.spec_path}.mesh.file") if file else None,
         }
         yield Node(
             name=f"foreground_mesh[{thing.name}]",
             stage="foreground_mesh",
-            params=Params(thing.name, None if is_file else thing.shape, thing.height_m if is_file else None),
+            params=Params(thing.name, shape, thing.height_m if file else None),
             inputs=inputs,
             backend=scene.backends["foreground_mesh"],
             origins={
@@ -120,7 +121,9 @@ def _lifted(inputs: Inputs, params: Params, backend: Mesher, layout: SolvedLayou
 def _at_height(mesh: MeshData, height_m: float) -> MeshData:
     extent = float(np.ptp(mesh.vertices_m[:, 2]))
     if extent <= 0:
-        raise StageError("the mesh is flat: a height can't scale it", hint="leave out `height` or turn the mesh upright")
+        raise StageError(
+            "the mesh is flat: a height can't scale it", hint="leave out `height` or turn the mesh upright"
+        )
     vertices = (mesh.vertices_m * (height_m / extent)).astype(np.float32)
     return MeshData(vertices, mesh.faces, mesh.texcoords, mesh.texture, mesh.is_observed)
 

@@ -68,15 +68,13 @@ def _closed_rim(canvas: Canvas, triangles: Triangles) -> Array:
 
 
 def _relief(canvas: Canvas, triangles: Triangles, stand: Stand, height_px: Array) -> Sides:
-    photo_px = triangles.points_px + [canvas.left_px, canvas.top_px]
+    photo_px = triangles.points_px + canvas.corner_px
     rim_depth = stand.depth_m(photo_px)
     half_depth = height_px * np.median(rim_depth) / stand.camera.intrinsics.focal_x_px
     # A pixel's depth can't pass the camera: a very thick relief of a near thing is pressed flat in front.
     front_depth = rim_depth / (1 + half_depth / rim_depth)
     back_depth = rim_depth + half_depth
-    return Sides(
-        stand.points_m(photo_px, front_depth), stand.points_m(photo_px, back_depth), front_depth, back_depth
-    )
+    return Sides(stand.points_m(photo_px, front_depth), stand.points_m(photo_px, back_depth), front_depth, back_depth)
 
 
 def _poisson(is_inside: Array, is_cut: tuple[bool, bool, bool, bool]) -> Array:

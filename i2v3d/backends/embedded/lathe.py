@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -101,7 +102,7 @@ def _fit_axis(canvas: Canvas, stand: Stand) -> Axis:
         centre, lean = (float(value) for value in at[int(kept.argmax())])
         reach /= 3
     ends_px = np.array([[centre + lean * (row - middle) / spread, row] for row in (y[-1] + 0.5, y[0] - 0.5)])
-    ends_px += [canvas.left_px, canvas.top_px]
+    ends_px += canvas.corner_px
     foot, top = stand.points_m(ends_px, stand.depth_m(ends_px))
     along = (top - foot) / np.linalg.norm(top - foot)
     across = np.cross(along, stand.normal)
@@ -130,7 +131,7 @@ def _profile(canvas: Canvas, camera: Camera, axis: Axis) -> tuple[Array, Array]:
     for _ in range(18):
         radius = (low + high) / 2
         pixels, depth = camera.project(axis.circles(heights, radius, angles))
-        alpha = read_field(inside, (pixels - [canvas.left_px, canvas.top_px]).reshape(-1, 2)).reshape(depth.shape)
+        alpha = read_field(inside, (pixels - canvas.corner_px).reshape(-1, 2)).reshape(depth.shape)
         fits = ((alpha >= _BODY_ALPHA) & (depth > 0)).all(axis=1)
         low, high = np.where(fits, radius, low), np.where(fits, high, radius)
     found = np.flatnonzero(low > 1e-3 * low.max())
@@ -146,19 +147,21 @@ def _layers(
     canvas: Canvas, camera: Camera, axis: Axis, heights: Array, radii: Array
 ) -> tuple[tuple[Layer, ...], Array]:
     """Returns the atlas' layers (sheet, front, back) and bool (height, width): well inside the body's silhouette."""
-    import cv2
 
     def covered(share: float) -> Array:
         angles = np.array([-np.pi / 2, np.pi / 2])
         pixels, _ = camera.project(axis.circles(heights, radii * share, angles))
-        ring = np.concatenate([pixels[:, 0], pixels[::-1, 1]]) - [canvas.left_px, canvas.top_px]
+        ring = np.concatenate([pixels[:, 0], pixels[::-1, 1]]) - canvas.corner_px
         mask = np.zeros(canvas.alpha.shape, np.uint8)
-        cv2.fillPoly(mask, [np.round((ring - 0.5) * 256).astype(np.int32)], 1, shift=8)
+        cv2.fillPoly(mask, [np.round((ring - 0.5) * 256).astype(np.int32)], (1,), shift=8)
         return mask > 0
 
     photo = layer_of(canvas)
     clean = covered(_CLEAN_SHARE) & (canvas.alpha > 0.97)
     colour = bleed_outwards(canvas.colour, clean) if clean.any() else canvas.colour
+    # One noisy pixel at the side would become a ring a quarter of the way round.
+    soft = cv2.GaussianBlur(colour, (0, 0), sigmaX=0.6, sigmaY=2.5)
+    colour = np.where(clean[..., None], colour, soft)
     opaque = np.full(canvas.alpha.shape, 255, np.uint8)
     is_body = ndimage.binary_erosion(covered(1.0), iterations=2)
     return (photo, Layer(colour, opaque, photo.is_observed), Layer.unseen(colour)), is_body
@@ -186,7 +189,7 @@ def _turned(
     ends = axis.foot_m + heights[[0, -1], None] * axis.along
     seen = np.concatenate([front, ends])
     pixels, depth = camera.project(seen)
-    pixels = pixels - [canvas.left_px, canvas.top_px]
+    pixels = pixels - canvas.corner_px
     texcoords = [homogeneous_texcoords(pixels, depth, layers, index) for index in (_FRONT, _BACK)]
     faces = _half_tube(len(heights), steps + 1)
     texture, is_observed = layered_atlas(layers)
@@ -210,13 +213,11 @@ def _half_tube(rows: int, columns: int) -> Array:
     return np.concatenate([side, below, above])
 
 
-def _sheet(
-    canvas: Canvas, triangles: Triangles, stand: Stand, is_body: Array, layers: tuple[Layer, ...]
-) -> MeshData:
+def _sheet(canvas: Canvas, triangles: Triangles, stand: Stand, is_body: Array, layers: tuple[Layer, ...]) -> MeshData:
     """Returns the flat sheet in the axis' plane; its triangles deep inside the body are left out."""
     faces = np.concatenate([triangles.body, triangles.fringe])
     is_hidden = read_field(is_body.astype(np.float32), triangles.points_px) > 0.99
-    photo_px = triangles.points_px + [canvas.left_px, canvas.top_px]
+    photo_px = triangles.points_px + canvas.corner_px
     depth = stand.depth_m(photo_px)
     texture, is_observed = layered_atlas(layers)
     texcoords = homogeneous_texcoords(triangles.points_px, depth, layers, _SHEET)

@@ -18,7 +18,7 @@ from i2v3d.artifacts.scene import MeshData
 from i2v3d.backends.embedded.atlas import Layer, compacted, homogeneous_texcoords, layer_of, layered_atlas
 from i2v3d.backends.embedded.outline import Canvas, Triangles, read_field
 from i2v3d.backends.embedded.standing import Stand
-from i2v3d.geometry.frames import Array, Camera
+from i2v3d.geometry.frames import Array, Camera, Resolution
 from i2v3d.geometry.rasterise import draw_mesh
 
 _PLATE_RIM_SHARE = 0.08
@@ -71,7 +71,7 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     grid = _grid(dish, rings, camera, max(segments, 128))
     faces = _grid_faces(*grid.shape[:2])
     pixels, depth = camera.project(grid)
-    pixels = pixels - [canvas.left_px, canvas.top_px]
+    pixels = pixels - canvas.corner_px
     seen = draw_mesh(_plain(grid, faces), _canvas_camera(canvas, camera)).depth_m
     nearest = ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3)
     slack = 0.03 * dish.plate_radius_m
@@ -81,7 +81,7 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     count = grid.shape[0] * grid.shape[1]
     is_photo = is_seen.reshape(-1)[faces].all(axis=1) & _faces_camera(grid, faces, camera)
     sheet_px, sheet_level = _sheet(canvas, triangles, camera, seen, dish.plate_z_m)
-    sheet_m = _on_plane(camera, sheet_px + [canvas.left_px, canvas.top_px], sheet_level)
+    sheet_m = _on_plane(camera, sheet_px + canvas.corner_px, sheet_level)
     sheet_depth = camera.project(sheet_m)[1]
     sheet_faces = np.arange(len(sheet_px)).reshape(-1, 3)
     vertices = np.concatenate([grid.reshape(-1, 3), grid.reshape(-1, 3), sheet_m])
@@ -101,7 +101,7 @@ def fit_dish(canvas: Canvas, camera: Camera) -> Dish:
     factor = min(1.0, _FIT_PX / max(canvas.alpha.shape))
     small = cv2.resize(canvas.alpha, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) > 0.5
     rows, columns = np.nonzero(canvas.alpha > 0.5)
-    lowest = np.array([np.median(columns[rows >= rows.max() - 2]), rows.max()]) + [canvas.left_px, canvas.top_px]
+    lowest = np.array([np.median(columns[rows >= rows.max() - 2]), rows.max()]) + canvas.corner_px
     near = _on_plane(camera, lowest[None], 0.0)[0]
     scale = float(np.linalg.norm(near - camera.world_from_camera[:3, 3])) / camera.intrinsics.focal_x_px
     radius = 0.5 * float(np.ptp(columns)) * scale
@@ -135,7 +135,9 @@ def _edge_strength(canvas: Canvas) -> Array:
     """Returns float32 (height, width) in 0..1: 1 on the photo's strong edges and near them."""
     grey = cv2.GaussianBlur(cv2.cvtColor(canvas.colour, cv2.COLOR_RGB2LAB), (0, 0), 1.5).astype(np.float32)
     slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)).max(axis=2)
-    slope = np.maximum(slope, cv2.GaussianBlur(255 * np.hypot(*np.gradient(canvas.alpha)).astype(np.float32), (0, 0), 1))
+    slope = np.maximum(
+        slope, cv2.GaussianBlur(255 * np.hypot(*np.gradient(canvas.alpha)).astype(np.float32), (0, 0), 1)
+    )
     strong = np.clip(slope / max(float(np.percentile(slope, 97)), 1e-6), 0, 1)
     return cv2.GaussianBlur(cv2.dilate(strong, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
 
@@ -144,7 +146,7 @@ def _edge_share(dish: Dish, canvas: Canvas, camera: Camera, edges: Array) -> flo
     pixels, depth = camera.project(_circle(dish, "cup", 1.0))
     if (depth <= 0).any():
         return 0.0
-    at = pixels - [canvas.left_px, canvas.top_px]
+    at = pixels - canvas.corner_px
     is_on_canvas = ((at >= 0) & (at < np.array(edges.shape[::-1]))).all(axis=1)
     return float((read_field(edges, at) * is_on_canvas).mean())
 
@@ -169,8 +171,8 @@ def _overlap(dish: Dish, canvas: Canvas, camera: Camera, is_thing: Array, factor
         pixels, depth = camera.project(_circle(dish, which, 1.0))
         if (depth <= 0).any():
             return 0.0
-        at = (pixels - [canvas.left_px, canvas.top_px]) * factor - 0.5
-        cv2.fillPoly(union, [np.round(np.clip(at, -2000, 2000) * 64).astype(np.int32)], 1, shift=6)
+        at = (pixels - canvas.corner_px) * factor - 0.5
+        cv2.fillPoly(union, [np.round(np.clip(at, -2000, 2000) * 64).astype(np.int32)], (1,), shift=6)
     shared = np.count_nonzero((union > 0) & is_thing)
     return shared / np.count_nonzero((union > 0) | is_thing)
 
@@ -208,7 +210,9 @@ def _rings(dish: Dish, camera: Camera) -> _Rings:
 
 def _grid(dish: Dish, rings: _Rings, camera: Camera, segments: int) -> Array:
     """Returns (rings, segments + 1, 3) points; the first and last column are one line, away from the camera."""
-    behind = np.arctan2(dish.plate_y_m - camera.world_from_camera[1, 3], dish.plate_x_m - camera.world_from_camera[0, 3])
+    behind = np.arctan2(
+        dish.plate_y_m - camera.world_from_camera[1, 3], dish.plate_x_m - camera.world_from_camera[0, 3]
+    )
     angle = behind + np.linspace(0, 2 * np.pi, segments + 1)
     cos, sin = np.cos(angle), np.sin(angle)
     cos[-1], sin[-1] = cos[0], sin[0]
@@ -231,8 +235,6 @@ def _plain(grid: Array, faces: Array) -> MeshData:
 
 
 def _canvas_camera(canvas: Canvas, camera: Camera) -> Camera:
-    from i2v3d.geometry.frames import Resolution
-
     height, width = canvas.alpha.shape
     window = camera.intrinsics.window(canvas.left_px, canvas.top_px, Resolution(width, height))
     return Camera(window, camera.world_from_camera)
@@ -279,9 +281,7 @@ def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Layer:
     return Layer(smooth, (solid * 255).round().astype(np.uint8), np.zeros((height, width), bool))
 
 
-def _sheet(
-    canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, plate_z_m: float
-) -> tuple[Array, Array]:
+def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, plate_z_m: float) -> tuple[Array, Array]:
     """Returns canvas pixels (3 a face, 2) and levels in metres of what the matte shows beyond the body.
 
     Every face is level and has corners of its own: where the sheet steps from cup to plate it may tear when

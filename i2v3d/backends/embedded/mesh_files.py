@@ -65,7 +65,7 @@ def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene
     try:
         # No path resolver for formats that could name other files: they are opened by us, beside the mesh only.
         return trimesh.load_scene(str(file), file_type=kind, allow_remote=False)
-    except Exception as error:  # noqa: BLE001  # a parser of a foreign format may fail in any way
+    except Exception as error:  # a parser of a foreign format may fail in any way
         raise StageError(
             f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
             hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
@@ -182,7 +182,7 @@ def _joined(parts: list[_Part], *, is_y_up: bool) -> MeshData:
     for part in parts:
         rows, columns = part.picture.shape[:2]
         texture[top : top + rows, :columns] = part.picture
-        texels.append(part.texels + [0, top])
+        texels.append(part.texels + np.array([0, top]))
         top += rows
     corners = np.concatenate([part.corners for part in parts]).reshape(-1, 3)
     if is_y_up:

@@ -44,6 +44,11 @@ class Canvas:
     top_px: int
     is_cut: tuple[bool, bool, bool, bool]
 
+    @property
+    def corner_px(self) -> Array:
+        """(2,) photo coordinates of the first corner: canvas pixels + this = photo pixels."""
+        return np.array([self.left_px, self.top_px], np.float64)
+
 
 @dataclass(frozen=True)
 class Triangles:
@@ -102,7 +107,7 @@ def solid_body(canvas: Canvas, smooth_px: float) -> Array:
     solid = (cv2.GaussianBlur(canvas.alpha, (0, 0), 0.7) >= _SOLID_ALPHA).astype(np.uint8)
     radius = max(1, round(smooth_px))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    bordered = cv2.copyMakeBorder(solid, *(4 * [2 * radius]), cv2.BORDER_REPLICATE)
+    bordered = np.pad(solid, 2 * radius, mode="edge")
     opened = cv2.morphologyEx(bordered, cv2.MORPH_OPEN, disc)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     areas = statistics[1:, cv2.CC_STAT_AREA]
@@ -110,7 +115,9 @@ def solid_body(canvas: Canvas, smooth_px: float) -> Array:
         raise StageError("the cut-out has no solid part: its matte is soft or thin all over", hint="try `mesh: card`")
     kept = np.flatnonzero(areas >= max(_SMALLEST_BODY * areas.max(), 9 * radius * radius)) + 1
     body = np.isin(labels, kept if len(kept) else [1 + int(areas.argmax())])
-    field = cv2.GaussianBlur(body.astype(np.float32), (0, 0), max(0.8, 0.6 * smooth_px), borderType=cv2.BORDER_REPLICATE)
+    field = cv2.GaussianBlur(
+        body.astype(np.float32), (0, 0), max(0.8, 0.6 * smooth_px), borderType=cv2.BORDER_REPLICATE
+    )
     # Smoothing may not push the body over pixels that are not solid.
     return np.minimum(field, cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 0.6, borderType=cv2.BORDER_REPLICATE))
 

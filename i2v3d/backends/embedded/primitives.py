@@ -33,7 +33,7 @@ def _extruded(
     cut_out: Array, layout: SolvedLayout, name: str, *, depth_share: float, depth_m: float | None
 ) -> MeshData:
     canvas, body, triangles, stand = outline_of(cut_out, layout, name)
-    photo_px = triangles.points_px + [canvas.left_px, canvas.top_px]
+    photo_px = triangles.points_px + canvas.corner_px
     front_depth = stand.depth_m(photo_px)
     front = stand.points_m(photo_px, front_depth)
     solid = front[np.unique(triangles.body)]

@@ -53,5 +53,3 @@ def stand_upright(layout: SolvedLayout, name: str, middle_px: Array) -> Stand:
     is_steep = abs(np.arcsin(ray[2])) > _STEEPEST_RAD
     normal = -ray if is_steep else -np.array([ray[0], ray[1], 0.0])
     return Stand(camera, normal / np.linalg.norm(normal))
-
-
