@@ -18,6 +18,7 @@ from i2v3d import __version__
 if TYPE_CHECKING:
     from i2v3d.errors import Problem
     from i2v3d.execute.project import Project, ProjectOptions
+    from i2v3d.store.local import LocalStore
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,6 +46,16 @@ def _with_project_options(command: Command) -> Command:
     for option in reversed(_PROJECT_OPTIONS):
         command = option(command)
     return _SPEC(command)
+
+
+def _with_selection(command: Command) -> Command:
+    for option in (
+        click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if up to date."),
+        click.option("--only", multiple=True, metavar="STEP", help="Only this stage or step and what it needs."),
+        click.option("--until", metavar="STEP", help="Stop after this stage or step."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,8 +90,8 @@ def validate(**options: Any) -> None:
     scene = loaded.scene
     size = scene.output.size
     click.echo(
-        f"{options['spec']}: fine. {scene.name}: {len(scene.objects)} objects, "
-        f"{scene.output.frame_count} frames of {size.width}x{size.height} at {scene.output.fps:g} fps, profile {scene.profile}"
+        f"{options['spec']}: fine. {scene.name}: {len(scene.objects)} objects, {scene.output.frame_count} frames "
+        f"of {size.width}x{size.height} at {scene.output.fps:g} fps, profile {scene.profile}"
     )
 
 
@@ -96,19 +107,17 @@ def graph(form: str, **options: Any) -> None:
 
 @main.command()
 @_with_project_options
-@click.option("--all", "show_all", is_flag=True, help="List every step, not one line a stage.")
-def plan(show_all: bool, **options: Any) -> None:
+@_with_selection
+def plan(**options: Any) -> None:
     """Say which steps a build would run, and why."""
-    from i2v3d.report.tables import plan_text
+    from i2v3d.plan.printed import plan_text
 
-    click.echo(plan_text(_project(options).plan(), show_all=show_all))
+    click.echo(plan_text(_project(options).plan()), nl=False)
 
 
 @main.command()
 @_with_project_options
-@click.option("--until", metavar="STAGE", help="Stop after this stage or step.")
-@click.option("--only", multiple=True, metavar="STEP", help="Build only this stage or step and what it needs.")
-@click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if it is up to date.")
+@_with_selection
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
@@ -135,11 +144,13 @@ def build(progress: str, **options: Any) -> None:
 @main.command()
 @_with_project_options
 @click.argument("step")
-def explain(step: str, **options: Any) -> None:
+@click.option("--build", "number", type=int, help="Explain build number N of the past instead of the next one.")
+def explain(step: str, number: int | None, **options: Any) -> None:
     """Say why a step would run, or ran: each changed key field, old and new, with its line in the spec."""
-    from i2v3d.report.tables import explanation_text
+    from i2v3d.plan.printed import explanation_text
 
-    click.echo(explanation_text(_project(options).explain(step)))
+    project = _project(options)
+    click.echo(explanation_text(project.explain(step, number), project.place), nl=False)
 
 
 @main.command()
@@ -202,22 +213,23 @@ _CACHE = click.option(
 @cache.command("ls")
 @_CACHE
 def cache_ls(folder: Path) -> None:
-    """List the stored steps, newest first, with their sizes."""
-    from i2v3d.report.tables import cache_text
-    from i2v3d.store import open_store
+    """List the stored steps, the one used last first, with their sizes."""
+    from i2v3d.report.tables import actions_text
+    from i2v3d.store.gc import list_actions
 
-    click.echo(cache_text(open_store(folder)))
+    click.echo(actions_text(list_actions(_store(folder))))
 
 
 @cache.command("verify")
 @_CACHE
 def cache_verify(folder: Path) -> None:
     """Rehash every stored file; what is damaged is dropped and will be built again."""
-    from i2v3d.report.tables import verify_text
-    from i2v3d.store import open_store
+    from i2v3d.store.gc import verify_store
 
-    damaged = open_store(folder).verify()
-    click.echo(verify_text(damaged))
+    damaged = verify_store(_store(folder))
+    for digest in damaged:
+        click.echo(f"damaged, removed: {digest}")
+    click.echo(f"{len(damaged)} damaged files" if damaged else "every stored file is what it was")
     sys.exit(1 if damaged else 0)
 
 
@@ -225,11 +237,14 @@ def cache_verify(folder: Path) -> None:
 @_CACHE
 @click.option("--max-size", default="10GB", show_default=True, help="Keep the store below this size.")
 def cache_gc(folder: Path, max_size: str) -> None:
-    """Drop the oldest results until the store is small enough; the last build is kept."""
-    from i2v3d.report.tables import gc_text
-    from i2v3d.store import open_store, parse_size
+    """Drop the results unused for longest until the store is small enough; the last builds are kept."""
+    from i2v3d.report.tables import parse_size, size_text
+    from i2v3d.store.gc import clean_store
 
-    click.echo(gc_text(open_store(folder).collect(parse_size(max_size))))
+    done = clean_store(_store(folder), parse_size(max_size))
+    click.echo(
+        f"removed {done.removed_actions} results, {size_text(done.removed_bytes)}; {size_text(done.kept_bytes)} kept"
+    )
 
 
 def _warn(problem: Problem) -> None:
@@ -242,6 +257,17 @@ def _options(options: dict[str, Any]) -> ProjectOptions:
     from i2v3d.execute.project import ProjectOptions
 
     return ProjectOptions(**options)
+
+
+def _store(folder: Path) -> LocalStore:
+    from i2v3d.errors import UsageError
+    from i2v3d.store.local import LocalStore
+
+    if not (folder / "objects").is_dir():
+        raise UsageError(
+            f"{folder}: there is no store here", hint="name it with --cache DIR; it is `.i2v3d` beside a spec"
+        )
+    return LocalStore(folder)
 
 
 def _project(options: dict[str, Any]) -> Project:

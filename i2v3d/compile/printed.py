@@ -24,6 +24,11 @@ class _Group:
     names: tuple[str, ...]
 
 
+def printed_graph(graph: StageGraph, form: str) -> str:
+    """Returns the graph as `text`, `mermaid` or `dot`."""
+    return {"text": graph_text, "mermaid": graph_mermaid, "dot": graph_dot}[form](graph)
+
+
 def graph_text(graph: StageGraph) -> str:
     """Returns the graph as text: a line per node or run of numbered nodes, with what it reads, then deliverables."""
     groups = _groups(graph)

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 
 from i2v3d.backends.catalog import BACKENDS
-from i2v3d.blender.system_libraries import missing_libraries
+from i2v3d.blender.system_libraries import debian_packages, missing_libraries
 from i2v3d.errors import UsageError
+
+OPENGL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,25 @@ def inspect_system_libraries() -> tuple[Finding, ...]:
     missing = missing_libraries()
     if not missing:
         return (Finding("system libraries", True, "all that Blender and EGL load are here"),)
-    line = "apt-get install -y " + " ".join(sorted({library.package for library in missing}))
+    line = "apt-get install -y " + " ".join(debian_packages(missing))
     return tuple(
-        Finding(library.soname, False, f"missing; Debian package {library.package}", line) for library in missing
+        Finding(soname, False, f"missing; Debian package {debian_packages((soname,))[0]}", line) for soname in missing
     )
+
+
+def inspect_machine(profile: str) -> tuple[Finding, ...]:
+    """Returns everything that `doctor` looks at, for one profile."""
+    return (inspect_python(), *inspect_distributions(profile), *inspect_system_libraries(), inspect_opengl())
+
+
+def inspect_opengl() -> Finding:
+    """Returns whether off-screen OpenGL works, tried in a child process because its absence aborts."""
+    line = "apt-get install -y " + " ".join(OPENGL_PACKAGES)
+    renderer = probe_opengl()
+    if renderer is None:
+        detail = "does not work; the `gl` renderer needs it, `backends: {render: cycles}` does without"
+        return Finding("opengl through egl", False, detail, line)
+    return Finding("opengl through egl", True, renderer)
 
 
 def install_system_libraries() -> tuple[str, ...]:
@@ -72,7 +88,9 @@ def install_system_libraries() -> tuple[str, ...]:
     Raises:
         UsageError: There is no apt here, no right to use it, or it failed.
     """
-    packages = tuple(sorted({library.package for library in missing_libraries()}))
+    packages = debian_packages(missing_libraries())
+    if packages or probe_opengl() is None:
+        packages = tuple(dict.fromkeys((*packages, *OPENGL_PACKAGES)))
     if not packages:
         return ()
     if shutil.which("apt-get") is None:
@@ -82,21 +100,23 @@ def install_system_libraries() -> tuple[str, ...]:
         )
     prefix = () if os.geteuid() == 0 else ("sudo",)
     if prefix and shutil.which("sudo") is None:
-        raise UsageError(
-            "installing system libraries needs root", hint=f"as root: apt-get install -y {' '.join(packages)}"
-        )
+        hint = f"as root: apt-get install -y {' '.join(packages)}"
+        raise UsageError("installing system libraries needs root", hint=hint)
     _run_apt((*prefix, "apt-get", "update", "-q"))
     _run_apt((*prefix, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages))
     if still := missing_libraries():
-        raise UsageError(
-            f"apt-get installed the packages, but {', '.join(library.soname for library in still)} still can't be loaded"
-        )
+        raise UsageError(f"apt-get installed the packages, but {', '.join(still)} still can't be loaded")
     return packages
 
 
-def all_good(findings: Iterable[Finding]) -> bool:
-    """Returns whether nothing is to be mended."""
-    return all(finding.is_good for finding in findings)
+def probe_opengl() -> str | None:
+    """Returns the name of the OpenGL renderer behind EGL, or None when there is none."""
+    code = (
+        "import moderngl; c = moderngl.create_standalone_context(backend='egl', require=330);"
+        "print(c.info['GL_RENDERER'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return run.stdout.strip() if run.returncode == 0 else None
 
 
 def _run_apt(command: tuple[str, ...]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from i2v3d.compile.graph import StageGraph
     from i2v3d.execute.build import BuildResult
     from i2v3d.execute.events import OnEvent
+    from i2v3d.plan.explain import Explanation
+    from i2v3d.plan.make import Plan
     from i2v3d.spec import LoadedScene
     from i2v3d.store.local import LocalStore
 
@@ -115,6 +117,25 @@ class Project:
     def out_dir(self) -> Path:
         """Where deliverables go."""
         return self.options.out or self.options.spec_file.parent / "out" / self.loaded.scene.name
+
+    def plan(self) -> Plan:
+        """Returns which steps a build would run, and why."""
+        from i2v3d.plan.make import make_plan
+
+        return make_plan(self.graph, self.store, self.options.force)
+
+    def explain(self, step: str, number: int | None = None) -> Explanation:
+        """Returns why a step would run now, or why it ran in build `number`."""
+        from i2v3d.plan.explain import explain, explain_past
+
+        if number is not None:
+            return explain_past(self.store, self.graph.scene, step, number)
+        return explain(self.graph, self.store, step)
+
+    def place(self, spec_path: str) -> str:
+        """Returns `file:line:column` of a spec field, or its path when the spec does not write it."""
+        position = self.loaded.position(spec_path)
+        return f"{position[0].name}:{position[1]}:{position[2]}" if position else spec_path
 
     def build(self, on_event: OnEvent) -> BuildResult:
         """Builds what is not up to date and delivers it."""

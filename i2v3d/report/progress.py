@@ -142,7 +142,9 @@ class LiveTable:
         head = f"{self._scene}  {done}/{self._step_count} steps, {self._totals['reused']} reused"
         if self._totals["failed"]:
             head += f", {self._totals['failed']} failed"
-        table.add_row(Text(head, style="bold"), duration_text(elapsed), f"about {duration_text(left)} left" if left else "")
+        table.add_row(
+            Text(head, style="bold"), duration_text(elapsed), f"about {duration_text(left)} left" if left else ""
+        )
         for step, (start, expected, share, message) in self._running.items():
             known = f"of {duration_text(expected)}" if expected else ""
             far = f"{share:.0%} {message}" if share else message

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from i2v3d.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from i2v3d.execute.build import BuildResult
     from i2v3d.execute.environment import Finding
     from i2v3d.stages.base import FieldType, Stage
+    from i2v3d.store.gc import StoredAction
 
 
 def columns_text(rows: Sequence[Sequence[str]]) -> str:
@@ -66,6 +70,29 @@ def result_text(result: BuildResult, out_dir: Path) -> str:
     worked = duration_text(sum(result.seconds_by_stage.values()))
     lines.append(f"{len(result.executed)} steps run ({worked} of work), {len(result.reused)} reused")
     return "\n".join(lines)
+
+
+def actions_text(actions: Sequence[StoredAction]) -> str:
+    """Returns the stored steps: stage, size, time it took, key."""
+    rows = [
+        (action.stage, size_text(action.bytes), duration_text(action.record.seconds), action.record.key[:12])
+        for action in actions
+    ]
+    total = size_text(sum(action.bytes for action in actions))
+    return "\n".join([columns_text([("stage", "size", "took", "key"), *rows]), f"{len(rows)} results, {total} in all"])
+
+
+def parse_size(text: str) -> int:
+    """Returns bytes of a size such as `500MB` or `2.5 GB` (powers of 1000).
+
+    Raises:
+        UsageError: It is not a size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?B?)\s*", text, re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"`{text}` is not a size", hint="for example 500MB or 20GB")
+    powers = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+    return int(float(match.group(1)) * 1000 ** powers[match.group(2).lower().removesuffix("b")])
 
 
 def size_text(size_bytes: float) -> str:
