@@ -30,7 +30,7 @@ class PhotoScale:
     prepared: Resolution
 
     def points(self, points: Sequence[Point]) -> tuple[Point, ...]:
-        """Returns the points; shares when no coordinate of them is above 1."""
+        """Returns the points; shares when no coordinate of them is beyond -1..1."""
         if all(-1 <= value <= 1 for point in points for value in point):
             scale_x, scale_y = float(self.prepared.width), float(self.prepared.height)
         else:
@@ -42,6 +42,12 @@ class PhotoScale:
         """Returns (left, top, right, bottom)."""
         (left, top), (right, bottom) = self.points(((box[0], box[1]), (box[2], box[3])))
         return left, top, right, bottom
+
+    @staticmethod
+    def is_mixed(points: Sequence[Sequence[float]]) -> bool:
+        """Returns whether some coordinates can only be shares and others only pixels."""
+        values = [abs(value) for point in points for value in point]
+        return any(0 < value < 1 for value in values) and any(value > 1 for value in values)
 
     def is_inside(self, point: Point) -> bool:
         """Returns whether a point of the prepared photo lies in it, within rounding of the last pixel."""
@@ -176,7 +182,10 @@ def _box(
     collector: Collector, path: SpecPath, box: Sequence[float], scale: PhotoScale
 ) -> tuple[float, float, float, float]:
     left, top, right, bottom = found = scale.box(box)
-    if left >= right or top >= bottom:
+    if scale.is_mixed((box,)):
+        hint = "give all four as pixels of the photo, or all from 0 to 1"
+        collector.error(path, f"the box {_numbers(box)} mixes shares and pixels", hint)
+    elif left >= right or top >= bottom:
         hint = "a box is [left, top, right, bottom], from the top left corner of the photo"
         collector.error(path, "the box is empty: its right or bottom edge is not beyond the left or top one", hint)
     elif not scale.is_inside((left, top)) or not scale.is_inside((right, bottom)):
