@@ -32,7 +32,7 @@ class ToolVersions:
         return {"python": python, **{name: by_name.get(name, "absent") for name in sorted(names)}}
 
     def _read(self) -> Mapping[str, Mapping[str, str]]:
-        stamp = repr([(path, tuple(stamp_of(path))) for path in sys.path if Path(path).is_dir()])
+        stamp = repr([(path, tuple(stamp_of(path))) for path in sys.path if _is_site(path)])
         memo: Mapping[str, Mapping[str, str]] | None = self._state.memo("tools", stamp)
         if memo is None:
             from importlib.metadata import distributions, packages_distributions
@@ -42,3 +42,8 @@ class ToolVersions:
             memo = {"modules": modules, "versions": versions}
             self._state.set_memo("tools", stamp, memo)
         return memo
+
+
+def _is_site(path: str) -> bool:
+    """Whether packages are installed here; other folders on the path change with every file that is saved."""
+    return path.endswith("-packages") and Path(path).is_dir()

@@ -10,7 +10,10 @@ import importlib
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
 from i2v3d.execute.build import BuildOptions, BuildResult, build
@@ -189,15 +192,19 @@ class Toys:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.package = folder / "code" / PACKAGE
+        if not self.package.exists():
+            self._write_package()
+        self.store = LocalStore(folder / "store")
+        self.out = folder / "out"
+
+    def _write_package(self) -> None:
         self.package.mkdir(parents=True)
         (self.package / "__init__.py").write_text("")
         (self.package / "words.py").write_text(WORDS)
         (self.package / "runs.py").write_text(RUNS)
         for kind, body in BODIES.items():
             (self.package / f"{kind}.py").write_text(STAGE.format(kind=kind, body=body))
-        (folder / "runs.txt").touch()
-        self.store = LocalStore(folder / "store")
-        self.out = folder / "out"
+        (self.folder / "runs.txt").touch()
 
     def install(self) -> None:
         os.environ["TOY_FOLDER"] = str(self.folder)
@@ -274,6 +281,54 @@ class Toys:
         assert old in text
         path.write_text(text.replace(old, new))
 
+    def long_chain(self, source: Path, size: int) -> StageGraph:
+        """A reader and rows of ten steps, each step reading its neighbour above."""
+        nodes = [self.read("read", source)]
+        for index in range(size - 2):
+            nodes.append(self.join(f"s{index}", nodes[max(0, index - 9)].name))
+        return self.graph(*nodes, self.join("end", *(node.name for node in nodes[-10:])))
+
+    def build_in(self, store: LocalStore, graph: StageGraph, out_dir: Path) -> BuildResult:
+        """Builds with another store into another folder."""
+        result = build(graph, store, BuildOptions(out_dir=out_dir, jobs=2))
+        store.close()
+        assert result.is_success, result.failures
+        return result
+
+    def fan(self, source: Path, width: int = 6, between: str = "") -> StageGraph:
+        """read -> split -> pair[0..] (each reads up to three words) -> join."""
+        nodes = [self.read("read", source), self.split("split", "read")]
+        pairs = [self.pair(f"pair[{i}]", "split", max(0, i - 1), min(width, i + 2)) for i in range(width)]
+        return self.graph(*nodes, *pairs, self.join("join", *(pair.name for pair in pairs), between=between))
+
+    def text(self) -> str:
+        return (self.out / "result.txt").read_text()
+
+    def blob(self, graph: StageGraph, step: str, output: str = "text") -> Path:
+        """Returns the stored blob of an output of a built step."""
+        from i2v3d.plan.resolve import Resolver
+
+        resolver, records = Resolver(graph, self.store), {}
+        for name in graph.nodes:
+            key = resolver.key(name, resolver.inputs(name, records))
+            records[name] = self.store.records.find(key)
+        return self.store.objects.path(records[step].outputs[output].files[0].digest)
+
     def fresh_store(self, name: str) -> LocalStore:
         """Returns an empty store beside the first, for a clean build."""
         return LocalStore(self.folder / name)
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Iterator[Toys]:
+    toys = Toys(tmp_path)
+    toys.install()
+    yield toys
+    toys.remove()
+
+
+@pytest.fixture
+def source(toys: Toys) -> Path:
+    path = toys.folder / "source.txt"
+    path.write_text("one two three four five six")
+    return path
