@@ -57,8 +57,10 @@ vec4 surface(vec2 point) {
 _SOLID = (
     _SURFACE
     + """
+layout(location = 0) out vec4 nothing;
 void main() {
     if (surface(texture_point()).a < 0.5) discard;
+    nothing = vec4(0.0);
 }
 """
 )

@@ -76,6 +76,7 @@ class GlRenderer:
 
         _probe_egl()
         self._context = moderngl.create_context(standalone=True, require=330, backend="egl")  # type: ignore[arg-type]  # stub slip
+        self._context.front_face = "cw"
         self._programs: Programs = make_programs(self._context)
         self._scene: tuple[Surface, ...] = ()
         self._scene_key: tuple[FileIdentity, ...] = ()
@@ -117,16 +118,14 @@ class GlRenderer:
         framebuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         context.enable_only(moderngl.DEPTH_TEST)
         context.depth_func = "<="
+        context.enable(moderngl.BLEND)
         for draw in draws:
-            framebuffer.color_mask = (False, False, False, False)
+            context.blend_func = moderngl.ZERO, moderngl.ONE  # depth only
             framebuffer.depth_mask = True
             draw.with_program("solid", self._programs.solid)
-            framebuffer.color_mask = (True, True, True, True)
-            framebuffer.depth_mask = False
-            context.enable(moderngl.BLEND)
             context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+            framebuffer.depth_mask = False
             draw.with_program("colour", self._programs.colour)
-            context.disable(moderngl.BLEND)
         framebuffer.depth_mask = True
         context.copy_framebuffer(target.resolved, framebuffer)
         return _read(target.resolved, 0, components=3, dtype="f1", numpy_type=np.uint8)
@@ -205,8 +204,8 @@ def _depth_range(depths: list[tuple[float, float]]) -> tuple[float, float]:
 def _projection(moment: Moment, resolution: Resolution, near: float, far: float) -> Array:
     """Returns `clip_from_camera` for OpenCV camera axes, picture rows running down in the framebuffer.
 
-    Row 0 of what is read back is then the picture's first row, and windings keep their sense: the
-    mirroring of y for the framebuffer and that of the camera's axes cancel out.
+    Row 0 of what is read back is then the picture's first row. OpenGL counts rows upwards, so it sees
+    the picture mirrored, and counter-clockwise faces as clockwise ones.
     """
     k = moment.image_from_camera
     width, height = resolution.width, resolution.height

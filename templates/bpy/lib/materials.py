@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+import numpy as np
 
 from lib import compat
 
@@ -42,16 +43,30 @@ def shown_as_it_is(name: str, picture: Any) -> Any:  # Any: bpy types
 
 
 def plain_material(name: str, picture: Any) -> Any:  # Any: bpy types
-    """Returns a material on the UV map alone, of the kind that the glTF exporter understands."""
+    """Returns a material on the UV map alone, in the pattern that the glTF exporter knows as unlit.
+
+    Its alpha is cut at one half: viewers can't sort the faces of one soft mesh.
+    """
     material = bpy.data.materials.new(name)
     tree = compat.use_nodes(material)
     texture = image_node(tree, picture, None)
-    shader = tree.nodes.new("ShaderNodeBsdfPrincipled")
-    tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    tree.links.new(texture.outputs["Alpha"], shader.inputs["Alpha"])
     output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(shader.outputs[0], output.inputs["Surface"])
+    if _is_opaque(picture):
+        tree.links.new(texture.outputs["Color"], output.inputs["Surface"])
+        return material
+    transparent = tree.nodes.new("ShaderNodeBsdfTransparent")
+    mix = tree.nodes.new("ShaderNodeMixShader")
+    tree.links.new(math_node(tree, "ROUND", texture.outputs["Alpha"]), mix.inputs["Fac"])
+    tree.links.new(transparent.outputs[0], mix.inputs[1])
+    tree.links.new(texture.outputs["Color"], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
     return material
+
+
+def _is_opaque(picture: Any) -> bool:
+    pixels = np.empty(len(picture.pixels), np.float32)
+    picture.pixels.foreach_get(pixels)
+    return bool((pixels[3::4] == 1.0).all())
 
 
 def projective_coordinates(tree: Tree) -> Socket:
