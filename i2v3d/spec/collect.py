@@ -9,6 +9,8 @@ from i2v3d.errors import Problem
 from i2v3d.spec.suggest import hint_for
 from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, path_text
 
+NO_SUCH = "there is no"
+
 
 @dataclass
 class Collector:
@@ -48,8 +50,12 @@ class Collector:
 
     def unknown(self, path: SpecPath, name: str, known: tuple[str, ...], *, what: str = "object") -> None:
         """Notes a name that nothing has."""
-        self.error(path, f"there is no {what} `{name}`", hint_for(name, known, label=f"{what}s"))
+        self.error(path, f"{NO_SUCH} {what} `{name}`", hint_for(name, known, label=f"{what}s"))
 
     def has_key(self, path: SpecPath) -> bool:
         """Returns whether the spec wrote this key."""
         return self.tree.key_mark(path) is not None
+
+    def below(self, path: SpecPath, key: str) -> SpecPath:
+        """Returns the path of a form written as a mapping, or of the word that stands for it."""
+        return (*path, key) if self.has_key((*path, key)) else path

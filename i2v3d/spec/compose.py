@@ -184,23 +184,23 @@ def substitute(reading: Reading, tree: Marked) -> Marked:
     variables = _variables(reading, tree)
     budget = [MAX_NODES]
 
-    def walk(node: Marked) -> Marked:
+    def walk(node: Marked, path: SpecPath) -> Marked:
         if isinstance(node.value, dict):
-            return replace(node, value={key: walk(item) for key, item in node.value.items()})
+            return replace(node, value={key: walk(item, (*path, key)) for key, item in node.value.items()})
         if isinstance(node.value, list):
-            return replace(node, value=[walk(item) for item in node.value])
+            return replace(node, value=[walk(item, (*path, index)) for index, item in enumerate(node.value)])
         if isinstance(node.value, str) and "$" in node.value:
-            found = _expanded(reading, node, variables)
+            found = _expanded(reading, node, variables, path_text(path))
             budget[0] -= found.size
             if budget[0] < 0:
                 raise SpecError((node.mark.problem(f"variables make more than {MAX_NODES:,} values"),))
             return found
         return node
 
-    return walk(without(tree, "vars"))
+    return walk(without(tree, "vars"), ())
 
 
-def _expanded(reading: Reading, node: Marked, variables: dict[str, Marked]) -> Marked:
+def _expanded(reading: Reading, node: Marked, variables: dict[str, Marked], path: str) -> Marked:
     text = str(node.value)
     whole = _VARIABLE.fullmatch(text)
     pieces, end = [], 0
@@ -214,15 +214,17 @@ def _expanded(reading: Reading, node: Marked, variables: dict[str, Marked]) -> M
         reading.used.add(name)
         if not match.group().endswith("}") or not _NAME.match(name):
             message = f"`{match.group()}` is not a variable"
-            reading.problems.append(node.mark.problem(message, hint="write `${name}`, or `$$` for a plain $"))
+            reading.problems.append(
+                node.mark.problem(message, hint="write `${name}`, or `$$` for a plain $", path=path)
+            )
         elif name not in variables:
             hint = hint_for(name, variables, label="variables")
-            reading.problems.append(node.mark.problem(f"there is no variable `{name}`", hint=hint))
+            reading.problems.append(node.mark.problem(f"there is no variable `{name}`", hint=hint, path=path))
         elif whole is not None:
             return replace(variables[name], mark=node.mark)
         elif isinstance(variables[name].value, dict | list):
             message = f"the variable `{name}` is no plain value: it can't stand inside a text"
-            reading.problems.append(node.mark.problem(message, hint=f"use `${{{name}}}` alone"))
+            reading.problems.append(node.mark.problem(message, hint=f"use `${{{name}}}` alone", path=path))
         else:
             pieces.append(_as_text(variables[name].value))
     return replace(node, value="".join((*pieces, text[end:])))

@@ -94,7 +94,9 @@ def load_scene(
     reading.problems.clear()
     tree = substitute(reading, tree)
     spec, wrong = validate(tree)
-    problems += [*reading.problems, *wrong]
+    # A text whose variable is unknown is wrong already; what it would have been is not.
+    unknown = {(problem.path, problem.line) for problem in reading.problems}
+    problems += [*reading.problems, *(p for p in wrong if (p.path, p.line) not in unknown)]
     if spec is None:
         spec, pruned = validate_rest(tree, wrong)
         if spec is not None:
@@ -174,4 +176,4 @@ def _check_variants(reading: Reading, base: Marked, variants: Marked, problems: 
             found = validate(substitute(reading, apply_variant(base, overrides)))[1]
         except SpecError as error:
             found = error.problems
-        problems += [replace(p, path=f"variants.{name}.{p.path}") for p in found if p not in of_base]
+        problems += [replace(p, path=f"variants.{name}.{p.path}".rstrip(".")) for p in found if p not in of_base]

@@ -11,9 +11,11 @@ from i2v3d.backends.catalog import BACKENDS, default_backends
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import find_picture
+from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
-from i2v3d.spec.resolve_objects import PhotoScale, resolve_background, resolve_objects
+from i2v3d.spec.resolve_objects import resolve_objects
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
@@ -51,7 +53,12 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         camera=resolved.SourceCamera(fov_rad, spec.source.camera.height),
         objects=objects,
         background=resolve_background(
-            collector, spec.background, scale, fov_rad=fov_rad, pitch_rad=spec.source.camera.pitch
+            collector,
+            spec.background,
+            scale,
+            fov_rad=fov_rad,
+            pitch_rad=spec.source.camera.pitch,
+            has_shadows=any(thing.prompts is not None and thing.is_standing for thing in objects),
         ),
         motion=MappingProxyType(dict(resolve_motion(collector, spec, timing, names))),
         camera_path=resolve_camera(collector, spec, timing, names),
@@ -103,10 +110,7 @@ def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resol
             message = "both `framing` and `focus` are given"
             collector.error(("source", "focus"), message, "keep one of them")
         scale = PhotoScale(original, Resolution(width, height))
-        ((x, y),) = scale.points((focus,))
-        if not scale.is_inside((x, y)):
-            hint = f"the photo has {original.width} x {original.height} pixels; or give shares from 0 to 1"
-            collector.error(("source", "focus"), "the point lies outside the picture", hint)
+        ((x, y),) = scale.checked_points(collector, ("source", "focus"), (focus,), "the point")
         left, top = x - size.width / 2, y - size.height / 2
     else:
         share_x = {"left": 0.0, "right": 1.0}.get(spec.source.framing, 0.5)

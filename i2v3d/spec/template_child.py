@@ -103,7 +103,7 @@ def render(text: str, variables: dict[str, Any]) -> dict[str, Any]:
         plain = _run(environment, text, variables)
         clean, rows = read_marks(_run(environment, mark_template(text), variables))
     except jinja2.TemplateSyntaxError as error:
-        return {"error": f"not a template: {error.message}", "hint": "", "line": error.lineno}
+        return {"error": f"not a template: {(error.message or '').rstrip('.')}", "hint": "", "line": error.lineno}
     except Exception as error:  # noqa: BLE001  # a template may raise anything; its user gets the line
         return _explain(error, variables)
     if clean != plain:
@@ -128,7 +128,7 @@ def _run(environment: ImmutableSandboxedEnvironment, text: str, variables: dict[
 def _explain(error: Exception, variables: dict[str, Any]) -> dict[str, Any]:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == _NAME]
     line = frames[-1].lineno if frames and frames[-1].lineno else 1
-    message, hint = str(error), ""
+    message, hint = str(error).rstrip("."), ""
     if isinstance(error, TooLongError):
         message = f"the template was still running after {MAX_SECONDS:g} s"
         hint = "does a loop ever end?"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.errors import Problem
+from i2v3d.spec.collect import NO_SUCH
 from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, parse_path, path_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def validate_rest(tree: Marked, problems: tuple[Problem, ...]) -> tuple[Spec | N
 def follows_from(problem: Problem, pruned: tuple[SpecPath, ...]) -> bool:
     """Returns whether a problem may be there only because something wrong was taken out."""
     path = parse_path(problem.path)
-    if any(path[: len(gone)] == gone or gone[: len(path)] == path for gone in pruned):
+    if any(path[: len(gone)] == gone for gone in pruned):
+        return True
+    if any(gone[: len(path)] == path for gone in pruned) and not problem.message.startswith(NO_SUCH):
         return True
     lost_names = [str(gone[1]) for gone in pruned if gone[0] == "objects" and len(gone) == 2]
     return ("objects",) in pruned or any(f"`{name}`" in problem.message for name in lost_names)

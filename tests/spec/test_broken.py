@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from project import make_project
 
-from i2v3d.errors import SpecError
+from i2v3d.errors import Problem, SpecError
 from i2v3d.spec import load_scene
 
 BROKEN = Path(__file__).parent / "broken"
@@ -35,11 +36,7 @@ def test_a_broken_spec_gives_exactly_its_problems(spec, project):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name.split(".")[0])
 def test_every_problem_shows_the_line_as_written(spec, project):
-    copy = project / spec.name
-    copy.write_bytes(spec.read_bytes())
-    with pytest.raises(SpecError) as caught:
-        load_scene(copy)
-    for problem in caught.value.problems:
+    for problem in load_broken(spec, project):
         lines = problem.file.read_bytes().decode("utf-8", "replace").splitlines()
         assert problem.line >= 1
         assert problem.column >= 1
@@ -58,13 +55,18 @@ def test_the_corpus_is_large_and_reaches_into_templates():
     assert sum(spec.suffix == ".j2" for spec in SPECS) >= 10
 
 
-def problems_of(spec: Path, project: Path) -> list[str]:
+@cache
+def load_broken(spec: Path, project: Path) -> tuple[Problem, ...]:
     copy = project / spec.name
     copy.write_bytes(spec.read_bytes())
     with pytest.raises(SpecError) as caught:
         load_scene(copy)
-    copy.unlink()
-    return [str(problem).removeprefix(f"{copy}:").replace(f"{project}/", "") for problem in caught.value.problems]
+    return caught.value.problems
+
+
+def problems_of(spec: Path, project: Path) -> list[str]:
+    copy = project / spec.name
+    return [str(p).removeprefix(f"{copy}:").replace(f"{project}/", "") for p in load_broken(spec, project)]
 
 
 def header(spec: Path, name: str) -> list[str]:
@@ -86,7 +88,7 @@ def _rewrite(spec: Path, project: Path) -> None:
     for _ in range(4):
         head = [b"{#"] * is_template + [*means, *lines] + [b"#}"] * is_template
         spec.write_bytes(b"\n".join([*head, body]))
-        print(spec.name)
+        load_broken.cache_clear()
         found = [b"# expect: " + problem.encode() for problem in problems_of(spec, project)]
         if found == lines:
             return

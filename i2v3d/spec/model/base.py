@@ -186,7 +186,8 @@ def _text(value: Any) -> str:
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise wrong(f"expected true or false, got {units.describe(value)}")
+        hint = "in YAML 1.2 `yes`, `no`, `on` and `off` are texts" if value in ("yes", "no", "on", "off") else ""
+        raise wrong(f"expected true or false, got {units.describe(value)}", hint)
     return value
 
 

@@ -170,13 +170,21 @@ class PathExpectation(SpecPart):
     inside: Annotated[str, Word("scene")] = documented("scene", "Where it must stay.", examples=("scene",))
 
 
+def _bound(value: str) -> str:
+    if not _BOUND.match(value):
+        raise wrong(f"`{value}` is not a bound", 'for example `">= 0.70"`')
+    return value
+
+
 class Expect(SpecPart):
     """What a regression check holds the result to."""
 
     camera_path: PathExpectation | None = documented(
         None, PathExpectation.__doc__ or "", examples=({"inside": "scene"},)
     )
-    bounds: dict[str, Text] = documented({}, "Metric name to bound.", examples=({"ssim_to_render": ">= 0.70"},))
+    bounds: dict[str, Annotated[Text, AfterValidator(_bound)]] = documented(
+        {}, "Metric name to bound.", examples=({"ssim_to_render": ">= 0.70"},)
+    )
     short_schemas = ({"type": "object", "properties": {name: {"type": "string"} for name in METRICS}},)
 
     @classmethod
@@ -185,10 +193,8 @@ class Expect(SpecPart):
         if not isinstance(value, dict) or "bounds" in value:
             return value
         known = (*METRICS, "camera_path")
-        for name, bound in value.items():
+        for name in value:
             if name not in known:
                 raise wrong(f"unknown metric `{name}`", hint_for(str(name), known, label="metrics"))
-            if name != "camera_path" and not _BOUND.match(str(bound)):
-                raise wrong(f"{describe(bound)} is not a bound of `{name}`", 'for example `">= 0.70"`')
         rest = {name: bound for name, bound in value.items() if name != "camera_path"}
         return {"bounds": rest, **({"camera_path": value["camera_path"]} if "camera_path" in value else {})}
