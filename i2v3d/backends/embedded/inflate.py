@@ -14,6 +14,7 @@ from i2v3d.backends.embedded.outline import Canvas, Triangles, frame_canvas, rea
 from i2v3d.backends.embedded.standing import Stand, stand_upright
 from i2v3d.backends.embedded.texture_completion import mirrored_back, smooth_back, wall_colours
 from i2v3d.backends.embedded.two_sided import Sides, border_points, two_sided_mesh
+from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 from i2v3d.spec.resolved import Inflate
 
@@ -36,11 +37,15 @@ def inflate(cut_out: Array, layout: SolvedLayout, name: str, shape: Inflate) -> 
 
 def outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> tuple[Canvas, Array, Triangles, Stand]:
     """Returns what every shape over an outline starts from: canvas, body field, triangles and plane."""
-    extent = _smaller_extent_px(cut_out[..., 3] > 127)
+    rows, columns = np.nonzero(cut_out[..., 3] > 127)
+    if not len(rows):
+        raise StageError(
+            "the cut-out is empty: there is nothing to make a mesh of", hint="check the object's `segment`"
+        )
+    extent = float(min(np.ptp(rows), np.ptp(columns)) + 1)
     step = float(np.clip(extent / 60, 3.0, 7.0))
     canvas = frame_canvas(cut_out, rim_px=6 + 2 * int(np.ceil(step)))
     body = solid_body(canvas, smooth_px=float(np.clip(extent / 60, 1.0, 6.0)))
-    rows, columns = np.nonzero(cut_out[..., 3] > 127)
     middle = np.array([(columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2])
     return canvas, body, triangulate(canvas, body, step), stand_upright(layout, name, middle)
 

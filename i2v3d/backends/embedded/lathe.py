@@ -118,9 +118,6 @@ def _profile(canvas: Canvas, camera: Camera, axis: Axis) -> tuple[Array, Array]:
         StageError: No body of revolution fits into the outline.
     """
     rows = np.flatnonzero((canvas.alpha > _BODY_ALPHA).any(axis=1))
-    inside = canvas.alpha.copy()
-    # The near side of the lowest circle is seen below the foot; the outline goes straight on there.
-    inside[rows[-1] - 1 :] = inside[rows[-1] - 1]
     count = int(np.clip(np.ptp(rows) / _ROWS_PX, 24, 400))
     ends = max(2, count // 12)
     # Denser at both ends, where a nose is round.
@@ -131,7 +128,7 @@ def _profile(canvas: Canvas, camera: Camera, axis: Axis) -> tuple[Array, Array]:
     for _ in range(18):
         radius = (low + high) / 2
         pixels, depth = camera.project(axis.circles(heights, radius, angles))
-        alpha = read_field(inside, (pixels - canvas.corner_px).reshape(-1, 2)).reshape(depth.shape)
+        alpha = read_field(canvas.alpha, (pixels - canvas.corner_px).reshape(-1, 2)).reshape(depth.shape)
         fits = ((alpha >= _BODY_ALPHA) & (depth > 0)).all(axis=1)
         low, high = np.where(fits, radius, low), np.where(fits, high, radius)
     found = np.flatnonzero(low > 1e-3 * low.max())

@@ -6,6 +6,7 @@ is not what its suffix says gives an error that names it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,23 @@ class _Part:
     picture: Array
 
 
+class _OtherFiles(Mapping[str, bytes]):
+    """Stands in for the folder of a mesh file and gives nothing: what is read must be in the step's key."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> bytes:
+        self.asked.add(str(name))
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
 def load_mesh_file(file: Path) -> MeshData:
     """Returns the mesh in the file's own units, its base centred at the origin, Z up.
 
@@ -62,14 +80,22 @@ def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene
     size = file.stat().st_size
     if size > MAX_FILE_BYTES:
         raise StageError(f"{file.name}: {size / 2**20:.0f} MiB is over the limit of {MAX_FILE_BYTES // 2**20} MiB")
+    others = _OtherFiles()
     try:
-        # No path resolver for formats that could name other files: they are opened by us, beside the mesh only.
-        return trimesh.load_scene(str(file), file_type=kind, allow_remote=False)
+        with file.open("rb") as stream:
+            scene = trimesh.load_scene(stream, file_type=kind, resolver=others, allow_remote=False)
     except Exception as error:  # a parser of a foreign format may fail in any way
+        if not others.asked:
+            raise StageError(
+                f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
+                hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
+            ) from error
+    if others.asked:
         raise StageError(
-            f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
-            hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
-        ) from error
+            f"{file.name}: names other files ({', '.join(sorted(others.asked))})",
+            hint="only self-contained mesh files are read; export it as binary glTF (.glb)",
+        )
+    return scene
 
 
 def _geometries(scene: Any, file: Path) -> list[Any]:

@@ -66,16 +66,10 @@ class Triangles:
 
 
 def frame_canvas(cut_out: Array, rim_px: int) -> Canvas:
-    """Returns the canvas of a cut-out over the whole photo.
-
-    Raises:
-        StageError: The cut-out is empty.
-    """
+    """Returns the canvas of a cut-out over the whole photo, which must hold something."""
     height, width = cut_out.shape[:2]
     alpha = cut_out[..., 3].astype(np.float32) / 255
     rows, columns = np.nonzero(alpha.max(axis=1) > 0.02)[0], np.nonzero(alpha.max(axis=0) > 0.02)[0]
-    if not len(rows) or alpha.max() < 0.5:
-        raise StageError("the cut-out is empty: there is nothing to make a mesh of", hint="check the object's segment")
     ends = (columns[0], rows[0], width - 1 - columns[-1], height - 1 - rows[-1])
     borders = (alpha[:, :2], alpha[:2], alpha[:, -2:], alpha[-2:])
     is_cut = tuple(bool(end <= 1 and border.max() > 0.5) for end, border in zip(ends, borders, strict=True))

@@ -33,7 +33,8 @@ def smooth_back(colour: Array, body: Array) -> Array:
     """
     is_body = body > 0.5
     depth = ndimage.distance_transform_edt(np.pad(is_body, 1, mode="edge"))[1:-1, 1:-1]
-    band = is_body & (depth > _RIM_PX) & (depth <= 4 * _RIM_PX)
+    reach = min(5.0 * _RIM_PX, 0.4 * float(depth.max()))
+    band = is_body & (depth > min(_RIM_PX, reach / 3)) & (depth <= reach)
     if not band.any():
         return mirrored_back(colour, body)
     height, width = band.shape
@@ -43,7 +44,7 @@ def smooth_back(colour: Array, body: Array) -> Array:
     stretched = _membrane(known / np.maximum(weight, 1e-6)[..., None], np.minimum(_ROW_STIFFNESS * weight, 1))
     membrane = cv2.resize(stretched, (width, height), interpolation=cv2.INTER_CUBIC)
     # At the rim itself the photo's detail goes on for a little way, so that no line shows where the sides meet.
-    detail = np.clip(1 - (depth - _RIM_PX) / (5 * _RIM_PX), 0, 1)[..., None]
+    detail = np.clip(1 - (depth - reach / 5) / reach, 0, 1)[..., None]
     return (mirrored_back(colour, body) * detail + membrane * (1 - detail)).clip(0, 255).round().astype(np.uint8)
 
 
