@@ -30,7 +30,9 @@ REST: Mapping[str, tuple[float, ...]] = {
     "scale": (1.0, 1.0, 1.0),
 }
 
-_BACK = 1.70158  # the overshoot that gives 10 %; Blender's default too
+BACK_OVERSHOOT = 1.70158
+"""How far the `back` curves swing past their ends: this much gives 10 %."""
+
 _EXPO_FLOOR = 2.0**-10
 
 
@@ -74,14 +76,14 @@ _CURVES_IN: Mapping[str, Callable[[float], float]] = {
     "cubic": lambda t: t**3,
     "quart": lambda t: t**4,
     "expo": lambda t: (2.0 ** (10 * (t - 1)) - _EXPO_FLOOR) / (1 - _EXPO_FLOOR),
-    "back": lambda t: _back_in(t, _BACK),
+    "back": lambda t: _back_in(t, BACK_OVERSHOOT),
     "bounce": lambda t: 1 - _bounce_out(1 - t),
     "elastic": lambda t: _elastic_in(t, 0.3),
 }
 # Halves of an in-and-out curve are the curve itself at half size, but for these two, whose overshoot
 # or swing is set for the whole interval.
 _HALVES_IN: Mapping[str, Callable[[float], float]] = {
-    "back": lambda t: _back_in(t, _BACK * 1.525),
+    "back": lambda t: _back_in(t, BACK_OVERSHOOT * 1.525),
     "elastic": lambda t: _elastic_in(t, 0.45),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib import compat
-from lib.motion import Channel, Motion, split_ease
+from lib.motion import BACK_OVERSHOOT, Channel, Motion, split_ease
 
 Array = NDArray[Any]
 
@@ -65,10 +65,11 @@ def _eased_curve(curve: Any, channel: Channel, values: Array) -> None:
         point.interpolation = shape.upper() or way.upper()
         if shape:
             point.easing = f"EASE_{way.upper()}"
+        point.back = BACK_OVERSHOOT  # a point that is added in bulk has none
         if shape == "elastic":
-            # The plain curve: a swing as high as the step, with a period of 0.3 of the interval.
+            # The plain curve: a swing exactly as high as Blender's float32 step, a period of 0.3 of the interval.
             length = channel[index + 1][0] - channel[index][0]
-            point.amplitude = abs(float(values[index + 1] - values[index]))
+            point.amplitude = abs(float(np.float32(values[index + 1]) - np.float32(values[index])))
             point.period = length * (0.45 if way == "in_out" else 0.3)
     curve.update()
 

@@ -1,0 +1,94 @@
+import ast
+import dataclasses
+
+import pytest
+
+from i2v3d.geometry.camera_path import PathKey
+from i2v3d.spec.resolved import CameraKey
+from i2v3d.stages import scene_script
+from tests import hand_made_scene as hand
+
+
+def literals(text: str) -> dict[str, ast.expr]:
+    assigned = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+    return {node.targets[0].id: node.value for node in assigned if isinstance(node.targets[0], ast.Name)}
+
+
+def script_text(folder, made=None) -> str:
+    folder.mkdir(exist_ok=True)
+    return (hand.write_script(folder / "script", made or hand.scene()).path / "scene.py").read_text()
+
+
+def test_equal_scenes_give_equal_scripts(tmp_path):
+    first = hand.write_script(tmp_path / "a", hand.scene()).path
+    second = hand.write_script(tmp_path / "b", hand.scene()).path
+    names = sorted(str(path.relative_to(first)) for path in first.rglob("*") if path.is_file())
+    assert "scene.py" in names
+    assert "lib/build.py" in names
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_a_name_full_of_python_stays_a_name(tmp_path):
+    things = literals(script_text(tmp_path))["OBJECTS"]
+    names = [
+        ast.literal_eval(keyword.value) for call in things.elts for keyword in call.keywords if keyword.arg == "name"
+    ]
+    assert names == ["card", hand.NASTY]
+
+
+@pytest.mark.parametrize("name", ['"""', "'''", "\\", "\n import os", "{{ 7 * 7 }}", "#", "\u202e", "ok\x00"])
+def test_no_name_breaks_out_of_its_literal(tmp_path, name):
+    made = hand.scene(has_copy=False)
+    renamed = dataclasses.replace(
+        made, name=name, objects=(dataclasses.replace(made.objects[0], name=name),), motion={}, camera_path=()
+    )
+    layout = hand.solved_layout()
+    layout = dataclasses.replace(layout, objects={name: layout.objects["card"]})
+    text = (hand.write_script(tmp_path / "script", renamed, layout).path / "scene.py").read_text()
+    found = literals(text)
+    (thing,) = found["OBJECTS"].elts
+    assert ast.literal_eval(thing.keywords[0].value) == name
+    assert ast.literal_eval(found["CLIP"].keywords[0].value) == name
+
+
+def test_a_script_names_no_place_or_time(tmp_path):
+    text = script_text(tmp_path)
+    assert str(tmp_path) not in text
+    assert "/home" not in text
+    assert "20" not in text.split('"""')[1]
+
+
+def test_a_copy_shares_the_mesh_folder_of_its_original():
+    folders = scene_script.mesh_folders(hand.scene().objects)
+    assert folders == {"card": "2_card", hand.NASTY: "2_card"}
+
+
+def test_mesh_folders_are_safe_names():
+    made = hand.scene(has_copy=False)
+    odd = dataclasses.replace(made.objects[0], name="../../etc/pässwd" + "x" * 300)
+    (folder,) = scene_script.mesh_folders((odd,)).values()
+    assert set(folder) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+    assert len(folder) < 60
+
+
+def test_a_path_key_has_every_field_of_the_specs_key():
+    assert [f.name for f in dataclasses.fields(PathKey)] == [f.name for f in dataclasses.fields(CameraKey)]
+
+
+def test_only_what_differs_from_the_source_view_is_written(tmp_path):
+    keys = literals(script_text(tmp_path))["CAMERA_PATH"].elts
+    assert [[keyword.arg for keyword in key.keywords] for key in keys] == [
+        ["frame", "orbit_around"],
+        ["frame", "orbit_azimuth_rad", "orbit_around", "zoom", "ease"],
+    ]
+
+
+def test_a_changed_key_changes_one_line(tmp_path):
+    made = hand.scene()
+    changed = dataclasses.replace(
+        made, camera_path=(made.camera_path[0], dataclasses.replace(made.camera_path[1], zoom=1.2))
+    )
+    before, after = script_text(tmp_path / "a", made).splitlines(), script_text(tmp_path / "b", changed).splitlines()
+    assert len(before) == len(after)
+    assert sum(b != a for b, a in zip(before, after, strict=True)) == 1
