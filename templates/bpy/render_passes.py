@@ -72,7 +72,8 @@ class Scene:
         cycles.seed = 0
         cycles.pixel_filter_type = "BOX"
         cycles.filter_width = 1.0
-        cycles.transparent_max_bounces = 32
+        # Fewer unconditional bounces, and paths would end at random in soft edges.
+        cycles.transparent_max_bounces = cycles.min_transparent_bounces = 32
         render.use_persistent_data = True
         render.use_stamp_date = render.use_stamp_time = render.use_stamp_render_time = False
         compat.use_multilayer_exr(render.image_settings)

@@ -91,7 +91,7 @@ layout(location = 2) out vec2 flow_forward;
 layout(location = 3) out vec2 flow_backward;
 void main() {
     vec2 point = texture_point();
-    if (surface(point).a < 0.5) discard;
+    if (textureLod(picture, point, 0.0).a < 0.5) discard;
     depth = clip.w;
     code = 2.0 * id + (textureLod(observed, point, 0.0).r >= 0.5 ? 1.0 : 0.0);
     vec2 here = clip.xy / clip.w;

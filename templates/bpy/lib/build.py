@@ -88,7 +88,7 @@ def new_scene(clip: Clip) -> Any:  # Any: bpy types
     scene.unit_settings.system = "METRIC"
     scene.cycles.samples = 8
     scene.cycles.max_bounces = 0
-    scene.cycles.transparent_max_bounces = 8
+    scene.cycles.transparent_max_bounces = scene.cycles.min_transparent_bounces = 8
     scene.cycles.use_denoising = False
     return scene
 
