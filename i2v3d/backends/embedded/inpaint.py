@@ -1,0 +1,120 @@
+"""The embedded inpainter: PatchMatch guided by the layout, and a membrane where the picture is smooth.
+
+PatchMatch continues texture and structure but leaves blotches and seams in skies and blurred rooms; a
+membrane is seamless but has no texture. How much of each is used follows from the texture of the known
+pixels around the hole.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from i2v3d.backends.embedded.membrane import stretch_membrane
+from i2v3d.errors import MissingBackendError, StageError
+from i2v3d.geometry.frames import Array
+
+_SEED = 1
+_PATCH_RADIUS_PX = 3
+_GUIDE_WEIGHT = 0.5
+_MOST_HOLE_PX = 260_000  # larger holes are filled in a smaller picture: time grows with their area
+_RING_PX = 32  # how far around a hole its surroundings are judged
+_SMOOTH_DETAIL, _ROUGH_DETAIL = 1.6, 4.5  # grey levels of detail below and above which it is all membrane, all patches
+_DETAIL_PX = 2.0
+_GRAIN_PX = 1.2
+
+
+class GuidedPatchMatch:
+    """A picture without some of its pixels to a whole one, see the module."""
+
+    def inpaint(self, picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array | None) -> Array:
+        """Returns uint8 (height, width, 3) with the hole filled and every other pixel as it was.
+
+        Raises:
+            StageError: Nothing is left to copy from.
+        """
+        if not is_hole.any():
+            return picture.copy()
+        forbidden = np.zeros_like(is_hole) if is_forbidden is None else is_forbidden & ~is_hole
+        if not (~is_hole & ~forbidden).any():
+            hint = "make the objects or the forbidden polygons smaller"
+            raise StageError("no pixel is left to fill the background from", hint=hint)
+        patches = _fill_with_patches(picture, is_hole, guide, forbidden)
+        smoothness = _smoothness(picture, is_hole)[..., None]
+        result = patches.astype(np.float32)
+        if smoothness[is_hole].max(initial=0) > 0.01:
+            membrane = stretch_membrane(picture.astype(np.float32), ~is_hole)
+            grain = result - cv2.GaussianBlur(result, (0, 0), _GRAIN_PX)
+            result = smoothness * (membrane + np.clip(grain, -6, 6)) + (1 - smoothness) * result
+        filled = np.clip(np.rint(result), 0, 255).astype(np.uint8)
+        filled[~is_hole] = picture[~is_hole]
+        return filled
+
+
+def _fill_with_patches(picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array) -> Array:
+    """Returns the picture with patches in its hole, found in a smaller picture when the hole is large."""
+    factor = min(1.0, float(np.sqrt(_MOST_HOLE_PX / np.count_nonzero(is_hole))))
+    if factor == 1.0:
+        return _patch_match(picture, is_hole, guide, is_forbidden)
+    height, width = is_hole.shape
+    size = (max(16, round(width * factor)), max(16, round(height * factor)))
+    # Colours of the hole must not leak into the known pixels beside it.
+    known = (~is_hole).astype(np.float32)
+    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    colours = cv2.resize(picture * known[..., None], size, interpolation=cv2.INTER_AREA)
+    small = np.clip(np.rint(colours / np.maximum(weight, 1e-6)[..., None]), 0, 255).astype(np.uint8)
+    small_guide = None if guide is None else cv2.resize(guide, size, interpolation=cv2.INTER_NEAREST)
+    small_forbidden = cv2.resize(is_forbidden.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    filled = _patch_match(small, weight < 0.5, small_guide, small_forbidden & (weight >= 0.5))
+    large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.where(is_hole[..., None], large, picture)
+
+
+def _patch_match(picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array) -> Array:
+    try:
+        import patchmatch
+    except ImportError as error:
+        raise MissingBackendError("filling needs `pypatchmatch`", hint="pip install pypatchmatch") from error
+    # The library keeps one seed for all calls: equal inputs must give equal bytes whatever came before.
+    patchmatch.set_random_seed(_SEED)
+    hole = is_hole.astype(np.uint8)[..., None] * 255
+    ban = is_forbidden.astype(np.uint8)[..., None] * 255 if is_forbidden.any() else None
+    source = np.ascontiguousarray(picture)
+    if guide is None:
+        return np.asarray(patchmatch.inpaint(source, hole, global_mask=ban, patch_size=_PATCH_RADIUS_PX))
+    return np.asarray(
+        patchmatch.inpaint_regularity(
+            source,
+            hole,
+            np.ascontiguousarray(guide, np.float32),
+            global_mask=ban,
+            patch_size=_PATCH_RADIUS_PX,
+            guide_weight=_GUIDE_WEIGHT,
+        )
+    )
+
+
+def _smoothness(picture: Array, is_hole: Array) -> Array:
+    """Returns float32 (height, width) in 0..1 inside the hole: 1 where the known pixels nearby have no texture."""
+    grey = picture.astype(np.float32).mean(axis=2)
+    known = (~is_hole).astype(np.float32)
+    local_mean = _masked_blur(grey, known, _DETAIL_PX)
+    energy = _masked_blur((grey - local_mean) ** 2, known, 3 * _DETAIL_PX)
+    detail = np.sqrt(energy)
+    ring = ~is_hole & (ndimage.distance_transform_edt(~is_hole) <= _RING_PX)
+    factor = 4
+    height, width = is_hole.shape
+    size = (max(4, width // factor), max(4, height // factor))
+    weight = cv2.resize(ring.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    level = cv2.resize(detail * ring, size, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)
+    spread = stretch_membrane(level[..., None], weight > 0.3)[..., 0]
+    around = cv2.resize(cv2.GaussianBlur(spread, (0, 0), 2), (width, height), interpolation=cv2.INTER_LINEAR)
+    rough = np.clip((around - _SMOOTH_DETAIL) / (_ROUGH_DETAIL - _SMOOTH_DETAIL), 0, 1)
+    smooth = (1 - rough * rough * (3 - 2 * rough)).astype(np.float32)
+    return np.where(is_hole, smooth, 0).astype(np.float32)
+
+
+def _masked_blur(values: Array, weight: Array, sigma: float) -> Array:
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    return np.asarray(cv2.GaussianBlur(values * weight, (0, 0), sigma) / np.maximum(total, 1e-4))

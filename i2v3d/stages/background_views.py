@@ -1,0 +1,90 @@
+"""Widens the empty scene past the photo's frame, so that moderate camera moves show no edge.
+
+One view: the source camera with a widened window. Pixels outside the photo are invented like those
+behind the objects, and only what the photo shows counts as observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from i2v3d.artifacts.images import Image, Matte
+from i2v3d.artifacts.scene import Layout, View, Views
+from i2v3d.backends.base import Inpainter
+from i2v3d.geometry.frames import Camera, Resolution
+from i2v3d.geometry.layout_surfaces import Window, fill_guide
+from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import Scene
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The empty scene, where it was invented, and the layout."""
+
+    filled: Image
+    hole: Matte
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Params:
+    """`margin`: share of width and height that is added on each side."""
+
+    margin: float
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The widened picture with its camera."""
+
+    views: Views
+
+
+def nodes(scene: Scene) -> Iterator[Node]:
+    """Yields the one node."""
+    yield Node(
+        name="background_views",
+        stage="background_views",
+        params=Params(scene.background.margin),
+        inputs={
+            "filled": OutputRef("inpaint", "filled"),
+            "hole": OutputRef("inpaint", "hole"),
+            "layout": OutputRef("layout", "layout"),
+        },
+        backend=scene.backends["background_views"],
+        origins={"margin": "background.margin"},
+    )
+
+
+@stage(
+    "background_views",
+    version=1,
+    nodes=nodes,
+    capability="Inpainter",
+    determinism="seeded",
+    resources=Resources(memory_gb=1.2),
+)
+def run(inputs: Inputs, params: Params, backend: Inpainter, work: WorkDir) -> Outputs:
+    """Mirrors the picture outwards as a start and lets the backend fill the margin."""
+    filled, layout = inputs.filled.read(), inputs.layout.read()
+    height, width = filled.shape[:2]
+    across, down = round(params.margin * width), round(params.margin * height)
+    pad = ((down, down), (across, across))
+    picture = np.pad(filled, (*pad, (0, 0)), mode="symmetric")
+    is_margin = np.pad(np.zeros((height, width), bool), pad, constant_values=True)
+    work.progress(0.1, f"{across} px on each side")
+    window = Window(-across, -down, Resolution(width + 2 * across, height + 2 * down))
+    widened = backend.inpaint(picture, is_margin, fill_guide(layout, window), None)
+    observed = np.pad(np.where(inputs.hole.read() > 0, 0, 255).astype(np.uint8), pad)
+    opaque = np.full((*observed.shape, 1), 255, np.uint8)
+    intrinsics = layout.camera.intrinsics.window(-across, -down, window.resolution)
+    view = View(np.dstack([widened, opaque]), observed, Camera(intrinsics, layout.camera.world_from_camera))
+    outputs = Outputs(Views(work.output("views")))
+    outputs.views.write((view,))
+    return outputs

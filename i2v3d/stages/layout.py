@@ -1,0 +1,224 @@
+"""Solves the source camera and where everything stands, in metres.
+
+`SolvedLayout.background` holds `kind` and `far_m` (nothing is drawn further away), and by kind:
+
+- `ground_and_backdrop`: the ground Z = 0, and the upright plane Y = `backdrop_y_m`.
+- `backdrop`: the upright plane Y = `backdrop_y_m` alone.
+- `plane`: the ground alone (a table seen from above).
+- `dome`: the ground, and a sphere of `radius_m` about the camera.
+- `room`: the ground, a back wall Y = `back_m`, walls X = `left_m` < 0 and X = `right_m` > 0, a ceiling
+  Z = `ceiling_m`.
+- `depth`: a depth file of the photo: `depth_kind` (`metric`: metres times `scale`; `inverse`: the largest
+  value is at `near_m`, the smallest at `far_m`), `scale`, `near_m`.
+
+Objects: see `ObjectRest`. The pivot of a standing thing is the centre of its base on the ground, that of a
+floating thing the middle of its lower edge at its distance. A copy starts from its original's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from i2v3d.artifacts.images import Matte
+from i2v3d.artifacts.scene import Layout, ObjectRest, SolvedLayout
+from i2v3d.errors import StageError
+from i2v3d.geometry.frames import Array, Camera, Intrinsics, Resolution
+from i2v3d.geometry.layout_background import Surfaces, default_horizon, solve_background
+from i2v3d.geometry.layout_solve import (
+    Silhouette,
+    floating_depth,
+    floating_pivot,
+    measure_silhouette,
+    source_camera,
+    standing_base,
+    standing_height,
+)
+from i2v3d.spec.resolved import Place, Vector
+from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+
+if TYPE_CHECKING:
+    from i2v3d.spec.resolved import Scene
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The mattes of the photo's objects, in spec order."""
+
+    alphas: tuple[Matte, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is declared of one object's place; fields as in `spec.resolved.SceneObject`."""
+
+    name: str
+    is_in_photo: bool
+    copy_of: str | None
+    place: Place | None
+    height_m: float | None
+    pivot_m: Vector
+    contact_y_px: float | None
+    is_standing: bool
+    distance_m: float | None
+
+
+@dataclass(frozen=True)
+class Params:
+    """What is declared of the camera, the background's surfaces and each object."""
+
+    width: int
+    height: int
+    fov_rad: float
+    camera_height_m: float
+    surfaces: Surfaces
+    objects: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The solved layout."""
+
+    layout: Layout
+
+
+def nodes(scene: Scene) -> Iterator[Node]:
+    """Yields the one node."""
+    background = scene.background
+    surfaces = Surfaces(
+        layout=background.layout,
+        horizon_y_px=background.horizon_y_px,
+        contact_y_px=background.contact_y_px,
+        back_wall_px=background.back_wall_px,
+        distance_m=background.distance_m,
+        depth_kind=background.depth_kind,
+        near_m=background.near_m,
+        far_m=background.far_m,
+    )
+    objects = tuple(
+        Standing(
+            name=thing.name,
+            is_in_photo=thing.prompts is not None,
+            copy_of=thing.copy_of,
+            place=thing.place,
+            height_m=thing.height_m,
+            pivot_m=thing.pivot_m,
+            contact_y_px=thing.contact_y_px,
+            is_standing=thing.is_standing,
+            distance_m=thing.distance_m,
+        )
+        for thing in scene.objects
+    )
+    size = scene.photo.size
+    yield Node(
+        name="layout",
+        stage="layout",
+        params=Params(size.width, size.height, scene.camera.fov_rad, scene.camera.height_m, surfaces, objects),
+        inputs={
+            "alphas": tuple(
+                OutputRef(f"segment[{thing.name}]", "alpha") for thing in scene.objects if thing.prompts is not None
+            )
+        },
+        origins={
+            "fov_rad": "source.camera.fov",
+            "camera_height_m": "source.camera.height",
+            "surfaces": "background",
+            "objects": "objects",
+        },
+    )
+
+
+@stage("layout", version=1, nodes=nodes, resources=Resources(memory_gb=0.3))
+def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs:
+    """Solves the camera from the horizon, the scale from a known height, and every object's place.
+
+    Raises:
+        StageError: The declared numbers contradict each other or the photo.
+    """
+    seen = [thing for thing in params.objects if thing.is_in_photo]
+    outlines = {thing.name: measure_silhouette(matte.read()) for thing, matte in zip(seen, inputs.alphas, strict=True)}
+    solved = solve(params, outlines)
+    outputs = Outputs(Layout(work.output("layout")))
+    outputs.layout.write(solved)
+    return outputs
+
+
+def solve(params: Params, outlines: Mapping[str, Silhouette]) -> SolvedLayout:
+    """Returns the layout of objects with these outlines.
+
+    Raises:
+        StageError: The declared numbers contradict each other or the photo.
+    """
+    intrinsics = Intrinsics.from_fov(params.fov_rad, Resolution(params.width, params.height))
+    horizon = params.surfaces.horizon_y_px
+    if horizon is None:
+        horizon = default_horizon(params.surfaces, intrinsics)
+    unscaled = source_camera(intrinsics, horizon, params.camera_height_m)
+    scale = _metric_scale(params, outlines, unscaled)
+    camera = source_camera(intrinsics, horizon, params.camera_height_m * scale)
+    pivots = {
+        thing.name: _photo_pivot(thing, outlines[thing.name], camera) for thing in params.objects if thing.is_in_photo
+    }
+    for thing in params.objects:
+        if not thing.is_in_photo:
+            pivots[thing.name] = _placed_pivot(thing, pivots)
+    reach = max((float(pivot[1]) for pivot in pivots.values()), default=0.0)
+    background = solve_background(params.surfaces, camera, pivots, max(reach, 0.0))
+    objects = {
+        thing.name: _rest(thing, pivots[thing.name], camera, outlines.get(thing.name)) for thing in params.objects
+    }
+    return SolvedLayout(camera, float(horizon), float(scale), background, objects)
+
+
+def _metric_scale(params: Params, outlines: Mapping[str, Silhouette], camera: Camera) -> float:
+    """Returns what the camera height is multiplied by so that the first standing thing of known height has it."""
+    for thing in params.objects:
+        if thing.is_in_photo and thing.is_standing and thing.height_m is not None:
+            outline = outlines[thing.name]
+            base = standing_base(camera, outline, thing.contact_y_px, thing.name)
+            height = standing_height(camera, outline, base)
+            if height <= 0:
+                hint = "leave out its `height` and give the camera's height under `source.camera`"
+                raise StageError(f"`{thing.name}` has no height over the ground as the camera stands", hint=hint)
+            return thing.height_m / height
+    return 1.0
+
+
+def _photo_pivot(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
+    if thing.place is not None:
+        hint = "leave out `place`, and move it with `motion` or show it elsewhere as a `copy`"
+        raise StageError(f"`{thing.name}` stands where the photo shows it and can't be placed elsewhere", hint=hint)
+    if thing.is_standing:
+        pivot = standing_base(camera, outline, thing.contact_y_px, thing.name)
+    else:
+        depth = thing.distance_m
+        if depth is None:
+            depth = floating_depth(camera.intrinsics, outline, thing.height_m)
+        pivot = floating_pivot(camera, outline, depth)
+    return pivot + np.array(thing.pivot_m)
+
+
+def _placed_pivot(thing: Standing, pivots: Mapping[str, Array]) -> Array:
+    at = np.zeros(3) if thing.place is None else np.array(thing.place.at_m)
+    is_relative = thing.copy_of is not None and (thing.place is None or thing.place.is_relative)
+    if not is_relative or thing.copy_of is None:
+        return at + np.array(thing.pivot_m)
+    if thing.copy_of not in pivots:
+        raise StageError(f"`{thing.name}` copies `{thing.copy_of}`, which comes after it or is not there")
+    return np.asarray(pivots[thing.copy_of] + at)
+
+
+def _rest(thing: Standing, pivot: Array, camera: Camera, outline: Silhouette | None) -> ObjectRest:
+    world_from_object = np.eye(4)
+    turn = 0.0 if thing.place is None else thing.place.turn_rad
+    cos, sin = np.cos(turn), np.sin(turn)
+    world_from_object[:2, :2] = ((cos, -sin), (sin, cos))
+    world_from_object[:3, 3] = pivot
+    contact: Any = float("nan")
+    if outline is not None:
+        contact = outline.bottom_px if thing.contact_y_px is None else thing.contact_y_px
+    _, depth = camera.project(pivot[None])
+    return ObjectRest(world_from_object, 1.0, float(contact), float(depth[0]))
