@@ -12,13 +12,15 @@ from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import find_picture
+from i2v3d.spec.references import BLEND, CAMERA_PATH, MOTION, RIG, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import resolve_objects
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
+    from i2v3d.spec.model.motion import Motion
+    from i2v3d.spec.yaml_marks import SpecPath
 
 DEFAULT_FOV_RAD = math.radians(50)
 MAX_FRAMES = 20_000
@@ -162,6 +164,14 @@ def _plain(value: Any) -> Any:  # Any: a model, list, mapping or scalar of the s
     return value.as_written() if isinstance(value, Moment) else value
 
 
+def _check_motion_files(collector: Collector, motion: Motion, path: SpecPath) -> None:
+    if motion.rig is not None and motion.rig.file is not None:
+        find_file(collector, (*path, "rig", "file"), motion.rig.file, RIG)
+    for index, clip in enumerate(motion.clips):
+        if clip.file is not None:
+            find_file(collector, (*path, "clips", index, "file"), clip.file, MOTION)
+
+
 def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:
     """Checks and notes the parts of the language that this version only reads."""
     resolve_times(collector, timing, [key.at for key in spec.guidance.strength], ("guidance", "strength"))
@@ -173,13 +183,17 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
         if name not in names:
             collector.unknown(("simulate", name), name, names)
     for name, motion in spec.motion.items():
-        for part, value in (("rig", motion.rig), ("clips", motion.clips), ("bones", motion.bones)):
-            if value:
-                collector.not_yet(("motion", name, part), f"{part} in motion {'is' if part == 'rig' else 'are'}")
+        for part in ("rig", "clips", "bones", "joints", "reach"):
+            if getattr(motion, part):
+                collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
+        _check_motion_files(collector, motion, ("motion", name))
     for form in ("follow", "handheld", "through", "file"):
         if getattr(spec.camera, form) is not None:
             collector.not_yet(("camera", form), f"`camera: {{{form}: ...}}` is", "write keys")
+    if spec.camera.file is not None:
+        find_file(collector, ("camera", "file"), spec.camera.file, CAMERA_PATH)
     if spec.scene is not None:
+        find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
         collector.not_yet(("scene",), "taking an edited .blend is")
     if spec.expect is not None:
         collector.not_yet(("expect",), "checking expectations is", "remove the section")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import DEPTH, find_file
+from i2v3d.spec.references import DEPTH, find_file, find_picture
 from i2v3d.spec.yaml_marks import SpecPath
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def resolve_background(
         if layout.depth.near >= layout.depth.far:
             collector.error((*depth_path, "near"), "`near` is not below `far`", "give metres, for example 1m and 100m")
     elif layout.views is not None:
+        for index, view in enumerate(layout.views):
+            find_picture(collector, (*layout_path, "views", index), view, "view")
         collector.not_yet((*layout_path, "views"), "layouts from several photos are", "use a declared layout")
     elif layout.model is not None:
         collector.not_yet(layout_path, f"the layout model `{layout.model}` is", "use a declared layout or a depth file")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import MESH, find_file
+from i2v3d.spec.references import FONT, MESH, find_file, find_picture
 from i2v3d.spec.resolve_prompts import resolve_prompts
 from i2v3d.spec.yaml_marks import SpecPath
 
@@ -95,6 +95,12 @@ def _note_unavailable(collector: Collector, path: SpecPath, thing: SceneObject, 
     ):
         if value is not None:
             collector.not_yet((*path, key), what)
+    if thing.replace is not None and thing.replace.file is not None:
+        find_file(collector, (*path, "replace", "file"), thing.replace.file, MESH)
+    if thing.material is not None and thing.material.image is not None:
+        find_picture(collector, (*path, "material", "image"), thing.material.image, "material")
+    if thing.shape is not None and thing.shape.displace is not None:
+        find_picture(collector, (*path, "shape", "displace"), thing.shape.displace, "height picture")
     if thing.parent is not None and thing.parent.split(".")[0] not in names and thing.parent not in names:
         collector.unknown((*path, "parent"), thing.parent.split(".")[0], names)
     if thing.replace is not None and thing.replace.object is not None and thing.replace.object not in names:
@@ -119,6 +125,8 @@ def _shape(collector: Collector, path: SpecPath, mesh: Mesh | None) -> resolved.
         file = find_file(collector, collector.below(path, "file"), mesh.file, MESH)
         return resolved.MeshFile(file or Path(mesh.file))
     if mesh.text is not None:
+        if mesh.text.font is not None:
+            find_file(collector, (*path, "text", "font"), mesh.text.font, FONT)
         collector.not_yet(collector.below(path, "text"), "text objects are")
     else:
         hint = "use inflate, lathe, card, box or a mesh file"
