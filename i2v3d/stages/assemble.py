@@ -76,6 +76,7 @@ def lay_out(scene_dir: Path, script: Script, meshes: Iterable[tuple[str, Mesh]])
     version=1,
     nodes=nodes,
     resources=Resources(cpu=1, memory_gb=2.0, timeout_s=TIMEOUT_S + 60.0),
+    requires=("bpy",),
 )
 def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs:
     """Runs the script in a Blender of its own and hands on what it wrote."""

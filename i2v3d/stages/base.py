@@ -119,6 +119,8 @@ class Stage:
         title: First line of the module's docstring.
         templates: Template folders (below `templates/`) whose text is part of the key.
         is_batched: True when many small steps of this stage should share a worker process.
+        requires: Distributions whose version is part of the key although no module here imports them
+            (those that are imported are found by themselves).
     """
 
     kind: str
@@ -137,6 +139,7 @@ class Stage:
     outputs_type: type[Any]
     run: Callable[..., Any]
     nodes: Callable[[Scene], Iterable[Node]]
+    requires: tuple[str, ...] = ()
 
 
 _REGISTRY: dict[str, Stage] = {}
@@ -154,6 +157,7 @@ def stage(
     resources: Resources | None = None,
     templates: tuple[str, ...] = (),
     is_batched: bool = False,
+    requires: tuple[str, ...] = (),
 ) -> Callable[[RunFunction], RunFunction]:
     """Registers `run(inputs, params, backend, work) -> Outputs` as a stage.
 
@@ -190,6 +194,7 @@ def stage(
             outputs_type=outputs_type,
             run=run,
             nodes=nodes,
+            requires=requires,
         )
         return run
 
