@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
 from i2v3d.stages.base import OutputRef, Stage
+from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
@@ -31,4 +32,15 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """
     nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
     names = {node.name for node in nodes}
-    return make_graph(scene.name, nodes, stages, (item for item in DELIVERABLES if item.ref.node in names))
+    wanted = (*DELIVERABLES, *_script_assets(scene))
+    return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
+
+
+def _script_assets(scene: Scene) -> Iterator[Deliverable]:
+    """Yields the meshes that the delivered scene script reads, so that it runs where it lies."""
+    folders = mesh_folders(scene.objects)
+    yield Deliverable(f"scene/assets/{BACKGROUND_FOLDER}", OutputRef("background_mesh", "mesh"))
+    for thing in scene.objects:
+        if thing.copy_of is None:
+            mesh = OutputRef(f"foreground_mesh[{thing.name}]", "mesh")
+            yield Deliverable(f"scene/assets/{folders[thing.name]}", mesh)

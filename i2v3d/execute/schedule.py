@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from i2v3d.compile.graph import StageGraph
-from i2v3d.errors import I2V3DError, StageError
+from i2v3d.errors import ArtifactError, I2V3DError, StageError
 from i2v3d.execute.budget import Budget
 from i2v3d.execute.step import Done, SourceChangedError, StepRunner, StoppedError, Task, make_task
 from i2v3d.plan.resolve import Resolver
@@ -120,8 +120,8 @@ class Scheduler:
         """Returns the step's record if there is one, else queues the step."""
         try:
             task = make_task(self._resolver, name, self._result.records, is_forced=name in self._forced)
-        except I2V3DError as error:
-            self._fail(name, error)
+        except ArtifactError as error:  # a slice of what turned out to be too short
+            self._fail(name, StageError(f"{name}: {error.message}", hint=error.hint))
             return None
         if not task.is_forced:
             record = self._store.records.find(task.key)
@@ -181,9 +181,9 @@ class Scheduler:
                 on_computed=free,
             )
         except BaseException as error:  # noqa: BLE001 - handed to the scheduler's thread, which raises what is no step's
-            free()
-            caught = error
-            self._messages.put(lambda: self._ended(task, caught))
+            caught, was_freed = error, is_freed
+            # One message: nothing may start between the freed place and the news of the failure.
+            self._messages.put(lambda: self._ended(task, caught, was_freed))
         else:
             free()
             self._messages.put(lambda: self._done(task, done))
@@ -204,8 +204,10 @@ class Scheduler:
             known += self._settle(twin, done.record)
         self._arrive(known)
 
-    def _ended(self, task: Task, error: BaseException) -> None:
+    def _ended(self, task: Task, error: BaseException, was_freed: bool) -> None:
         self._in_flight -= 1
+        if not was_freed:
+            self._budget.give_back(task.stage.resources)
         name = task.node.name
         twins = self._same_key.pop(task.key.digest)
         if isinstance(error, SourceChangedError):

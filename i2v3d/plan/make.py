@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from i2v3d.compile.graph import StageGraph
+from i2v3d.errors import ArtifactError
 from i2v3d.plan.compare import changes, step_now
 from i2v3d.plan.estimate import expected_seconds
 from i2v3d.plan.resolve import Resolver
@@ -103,7 +104,10 @@ class _Planner:
         unknown = tuple(producer for producer in self._graph.producers(name) if producer not in self._records)
         if unknown:
             return self._step_that_waits(name, unknown)
-        key = self._resolver.key(name, self._resolver.inputs(name, self._records))
+        try:
+            key = self._resolver.key(name, self._resolver.inputs(name, self._records))
+        except ArtifactError as error:  # a slice past the end; running the step will fail
+            return self._planned(name, "will_run", (error.message,))
         record = None if name in self._forced else self._store.records.find(key)
         if record is not None and self._store.is_whole(record):
             self._records[name] = record

@@ -9,7 +9,7 @@ from pathlib import Path
 from i2v3d.artifacts.base import Sequence
 from i2v3d.backends.catalog import find_backend
 from i2v3d.compile.graph import StageGraph, references
-from i2v3d.errors import GraphError
+from i2v3d.errors import ArtifactError, GraphError
 from i2v3d.stages.base import FieldType, InputRef, OutputRef, SourceFile
 from i2v3d.store.canonical import to_canonical
 from i2v3d.store.code import CodeDigest, CodeDigests
@@ -70,7 +70,11 @@ class Resolver:
         modules = [stage.module]
         if node.backend is not None:
             modules.append(find_backend(stage.kind, node.backend).target.partition(":")[0])
-        return self._codes.digest(modules, [templates_dir() / folder for folder in stage.templates])
+        code = self._codes.digest(modules, [templates_dir() / folder for folder in stage.templates])
+        if not stage.templates and "i2v3d.resources" in code.parts:
+            # Code that asks where the templates are reads some; backends can't name theirs.
+            return self._codes.digest(modules, [templates_dir() / "bpy"])
+        return code
 
     def base(self, name: str) -> StepBase:
         """Returns the part of a node's key that is known before anything runs.
@@ -120,6 +124,16 @@ class Resolver:
                 known[field.name] = None if value is None else self._known(value, field, results)
         return known
 
+    def read_sources(self) -> None:
+        """Reads every user's file of the graph now, so that what is missing shows before anything runs.
+
+        Raises:
+            UsageError: One of them can't be read.
+        """
+        for name in self.graph.nodes:
+            for path in self.source_paths(name):
+                self.sources.digest(path)
+
     def source_paths(self, name: str) -> tuple[Path, ...]:
         """Returns the users' files that a node reads."""
         return tuple(ref.path for _, ref in references(self.graph.nodes[name]) if isinstance(ref, SourceFile))
@@ -136,14 +150,17 @@ class Resolver:
                 "version": stage.version,
                 "code": code.digest,
                 "backend": [backend.id, backend.version] if backend else None,
-                "tools": self._tools.versions(code.foreign, backend.requires if backend else ()),
+                "tools": self._tools.versions(code.foreign, (*stage.requires, *(backend.requires if backend else ()))),
             }
         return self._stage_parts[known]
 
     def _known(self, reference: InputRef, field: FieldType, results: Results) -> str:
         if isinstance(reference, OutputRef) and reference.node not in results:
             return UNKNOWN
-        return self._resolve(reference, field, results).content
+        try:
+            return self._resolve(reference, field, results).content
+        except ArtifactError:  # a slice past the end: running the step will say so
+            return UNKNOWN
 
     def _resolve(self, reference: InputRef, field: FieldType, results: Results) -> Resolved:
         if isinstance(reference, SourceFile):

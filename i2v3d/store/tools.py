@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ class ToolVersions:
         if self._installed is None:
             self._installed = self._read()
         by_module, by_name = self._installed["modules"], self._installed["versions"]
-        names = {by_module.get(module, module) for module in modules} | set(distributions)
+        names = {by_module.get(module, module) for module in modules} | {_normal(name) for name in distributions}
         python = ".".join(map(str, sys.version_info[:2]))
         return {"python": python, **{name: by_name.get(name, "absent") for name in sorted(names)}}
 
@@ -37,11 +38,16 @@ class ToolVersions:
         if memo is None:
             from importlib.metadata import distributions, packages_distributions
 
-            modules = {module: sorted(names)[0] for module, names in packages_distributions().items()}
-            versions = {found.metadata["Name"]: found.version for found in distributions()}
+            modules = {module: _normal(sorted(names)[0]) for module, names in packages_distributions().items()}
+            versions = {_normal(found.metadata["Name"]): found.version for found in distributions()}
             memo = {"modules": modules, "versions": versions}
             self._state.set_memo("tools", stamp, memo)
         return memo
+
+
+def _normal(name: str) -> str:
+    """Returns the one spelling of a distribution's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _is_site(path: str) -> bool:

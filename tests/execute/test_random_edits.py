@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from i2v3d.compile.graph import Deliverable, make_graph
 from i2v3d.plan.make import make_plan
 from i2v3d.stages.base import OutputRef
@@ -51,7 +52,10 @@ class Scene:
         nodes += [toys.pair(f"pair[{i}]", "split", i, min(i + 2, 5), current=v["current"]) for i in range(5)]
         nodes += [toys.join("left", *(f"pair[{i}]" for i in range(3)), weight=v["weight"])]
         nodes += [toys.join("right", "pair[3]", "pair[4]", times=v["times"]), toys.join("twin", "other", label="t")]
-        nodes += [toys.join("same", "other", label="t"), toys.join("end", "left", "right", "twin", between=v["between"])]
+        nodes += [
+            toys.join("same", "other", label="t"),
+            toys.join("end", "left", "right", "twin", between=v["between"]),
+        ]
         items = [Deliverable("result.txt", OutputRef("end", "text")), Deliverable("words", OutputRef("split", "words"))]
         return make_graph("toy", nodes, toys.stages, items)
 

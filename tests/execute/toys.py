@@ -314,6 +314,11 @@ class Toys:
             records[name] = self.store.records.find(key)
         return self.store.objects.path(records[step].outputs[output].files[0].digest)
 
+    def reload(self, kind: str) -> None:
+        """Lets this process know of an edit that changes what a stage says of itself."""
+        importlib.reload(sys.modules[f"{PACKAGE}.{kind}"])
+        self.stages[kind] = base.registered()[kind]
+
     def fresh_store(self, name: str) -> LocalStore:
         """Returns an empty store beside the first, for a clean build."""
         return LocalStore(self.folder / name)
