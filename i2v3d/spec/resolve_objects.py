@@ -10,7 +10,7 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import FONT, MESH, find_file, find_picture
 from i2v3d.spec.resolve_prompts import resolve_prompts
-from i2v3d.spec.yaml_marks import SpecPath
+from i2v3d.spec.yaml_marks import SpecPath, path_text
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.objects import Mesh, SceneObject
@@ -43,7 +43,7 @@ def resolve_objects(
                 is_standing=stands,
                 distance_m=thing.distance,
                 class_name=thing.class_name,
-                spec_path=f"objects.{name}",
+                spec_path=path_text(path),
             )
         )
     return tuple(found)

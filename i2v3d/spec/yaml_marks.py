@@ -7,6 +7,7 @@ tags, several documents, and what would blow up (depth, size, aliases).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,6 +74,11 @@ class Source:
         return Mark(self, line, written if is_expression else written + column - start)
 
 
+def _printable(text: str) -> str:
+    """A text of the user's inside a message may not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 @dataclass(frozen=True)
 class Mark:
     """A place in a source: one-based line and column of what the user wrote."""
@@ -84,6 +90,7 @@ class Mark:
     def problem(self, message: str, *, hint: str = "", path: str = "", severity: str = "error") -> Problem:
         """Returns a problem at this place."""
         excerpt = self.source.excerpt(self.line)
+        message, hint = (_printable(text) for text in (message, hint))
         return Problem(path, message, hint, self.source.file, self.line, self.column, excerpt, severity)
 
 
@@ -143,12 +150,16 @@ def path_text(path: SpecPath) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            name = step if re.fullmatch(r"[^\s.\[\]\"]+", step) else f'"{step}"'
+            name = step if re.fullmatch(r"[^\s.\[\]\"\\]+", step) else _quoted(step)
             text += f".{name}" if text else name
     return text
 
 
-_PATH_STEP = re.compile(r'\.?(?:([^\s.\[\]"]+)|"([^"]*)")|\[([0-9]+)\]')
+_PATH_STEP = re.compile(r'\.?(?:([^\s.\[\]"\\]+)|"((?:[^"\\]|\\.)*)")|\[([0-9]+)\]', re.DOTALL)
+
+
+def _quoted(step: str) -> str:
+    return '"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def parse_path(text: str) -> SpecPath:
@@ -164,7 +175,10 @@ def parse_path(text: str) -> SpecPath:
         if match is None or (match.group().startswith(".") != bool(steps) and match.group(3) is None):
             raise ValueError(f"`{text}` is not a path such as `objects.rocket.height` or `camera[1].zoom`")
         bare, quoted, index = match.groups()
-        steps.append(int(index) if index is not None else bare if bare is not None else quoted)
+        if index is not None:
+            steps.append(int(index))
+        else:
+            steps.append(bare if bare is not None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         position = match.end()
     return tuple(steps)
 
@@ -342,9 +356,9 @@ class _Parser:
             return int(text[2:], 8)
         if _HEXADECIMAL.match(text):
             return int(text[2:], 16)
-        if _FLOAT.match(text):
+        if _FLOAT.match(text) and math.isfinite(float(text)):
             return float(text)
-        if _NOT_FINITE.match(text):
+        if _NOT_FINITE.match(text) or _FLOAT.match(text):
             self._refuse(event, f"`{text}` is not a finite number", "give a number")
         return text
 

@@ -141,6 +141,8 @@ def test_an_object_name_is_only_a_name(load):
     name = '"); import os'
     scene = scene_of(load, f"objects: {{'{name}': {{segment: [0.1, 0.1, 0.5, 0.5]}}}}\n")
     assert scene.objects[0].name == name
+    with pytest.raises(SpecError, match="unknown key `heigth`"):
+        scene_of(load, f"objects: {{'{name}': {{segment: [0.1, 0.1, 0.5, 0.5], heigth: 3}}}}\n")
 
 
 def test_a_distance_means_that_the_object_does_not_stand(load):

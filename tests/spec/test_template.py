@@ -37,7 +37,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(PIECES, max_size=6), st.sampled_from(["v", "two\nlines", ""]))
 def test_the_text_is_exactly_what_jinja2_renders(pieces, value):
     template = "".join(pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
@@ -169,11 +170,13 @@ def _parsed(parse: Callable[[Any], Any], kind: type[Any]) -> Callable[[Any], Any
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"expected a number, got {units.describe(value)}")
+    if not math.isfinite(value):
+        raise wrong(f"{value} is not a finite number")
     return float(value)
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise wrong(f"expected a whole number, got {units.describe(value)}")
     return int(value)
 
