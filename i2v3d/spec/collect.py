@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i2v3d.errors import Problem
+from i2v3d.spec.marks import Mark, Marked, SpecPath, path_text
 from i2v3d.spec.suggest import hint_for
-from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, path_text
 
 NO_SUCH = "there is no"
 

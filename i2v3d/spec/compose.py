@@ -14,20 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from i2v3d.errors import Problem, SpecError
+from i2v3d.spec.marks import Mark, Marked, Source, SpecPath, parse_path, path_text
 from i2v3d.spec.suggest import hint_for
 from i2v3d.spec.template import is_template, render_template
-from i2v3d.spec.yaml_marks import (
-    MAX_NODES,
-    Mark,
-    Marked,
-    Source,
-    SpecPath,
-    parse_path,
-    parse_yaml,
-    path_text,
-    read_text,
-    source_of,
-)
+from i2v3d.spec.yaml_marks import MAX_NODES, parse_yaml, read_text, source_of
 
 MAX_INCLUDES = 50
 _WHOLE = ("mesh", "layout")

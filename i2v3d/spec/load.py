@@ -21,9 +21,9 @@ from i2v3d.spec.compose import (
     substitute,
     without,
 )
+from i2v3d.spec.marks import Mark, Marked, Source, parse_path
 from i2v3d.spec.suggest import hint_for
 from i2v3d.spec.validate import follows_from, in_order, place_of, validate, validate_rest
-from i2v3d.spec.yaml_marks import Mark, Marked, Source, parse_path
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec

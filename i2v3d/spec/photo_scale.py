@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.units import Row
-from i2v3d.spec.yaml_marks import SpecPath
 
 Point = tuple[float, float]
 BoxPx = tuple[float, float, float, float]

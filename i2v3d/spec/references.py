@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo import PhotoFacts, read_photo_facts
 from i2v3d.spec.suggest import nearest
 from i2v3d.spec.units import UnitError
-from i2v3d.spec.yaml_marks import SpecPath
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,15 @@ def _starts_with(*magics: bytes) -> Callable[[Path], bool]:
     return check
 
 
+def _is_glb(file: Path) -> bool:
+    """The header is `glTF`, a version, and the length of the whole file, so a cut one is noticed."""
+    with file.open("rb") as stream:
+        header = stream.read(12)
+    if len(header) < 12 or header[:4] != b"glTF":
+        return False
+    return int.from_bytes(header[8:12], "little") <= file.stat().st_size
+
+
 def _is_gltf(file: Path) -> bool:
     try:
         return "asset" in json.loads(file.read_text(encoding="utf-8"))
@@ -127,7 +136,7 @@ def _is_gltf(file: Path) -> bool:
 
 
 _CONTENT_CHECKS: dict[str, Callable[[Path], bool]] = {
-    ".glb": _starts_with(b"glTF\x01\0\0\0", b"glTF\x02\0\0\0"),
+    ".glb": _is_glb,
     ".gltf": _is_gltf,
     ".ply": _starts_with(b"ply\n", b"ply\r"),
     ".npy": _starts_with(b"\x93NUMPY"),

@@ -18,9 +18,9 @@ from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, re
 from i2v3d.spec.resolve_objects import resolve_objects
 
 if TYPE_CHECKING:
+    from i2v3d.spec.marks import SpecPath
     from i2v3d.spec.model import Spec
     from i2v3d.spec.model.motion import Motion
-    from i2v3d.spec.yaml_marks import SpecPath
 
 DEFAULT_FOV_RAD = math.radians(50)
 MAX_FRAMES = 20_000

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import DEPTH, find_file, find_picture
-from i2v3d.spec.yaml_marks import SpecPath
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.background import Background
@@ -35,21 +36,8 @@ def resolve_background(
         has_shadows: Whether some object stands on the ground, and so has a contact shadow.
     """
     path: SpecPath = ("background",)
-    layout = background.layout
-    layout_path: SpecPath = ("background", "layout") if collector.has_key(("background", "layout")) else path
-    kind, depth_file = layout.word or "ground_and_backdrop", None
-    if layout.depth is not None:
-        kind = "depth"
-        depth_path = (*layout_path, "depth")
-        depth_file = find_file(collector, collector.below(depth_path, "file"), layout.depth.file, DEPTH)
-        if layout.depth.near >= layout.depth.far:
-            collector.error((*depth_path, "near"), "`near` is not below `far`", "give metres, for example 1m and 100m")
-    elif layout.views is not None:
-        for index, view in enumerate(layout.views):
-            find_picture(collector, (*layout_path, "views", index), view, "view")
-        collector.not_yet((*layout_path, "views"), "layouts from several photos are", "use a declared layout")
-    elif layout.model is not None:
-        collector.not_yet(layout_path, f"the layout model `{layout.model}` is", "use a declared layout or a depth file")
+    kind, depth_file = _layout(collector, background)
+    depth = background.layout.depth
     horizon = _horizon(collector, background, scale, fov_rad, pitch_rad)
     contact = scale.row(background.contact)
     if contact is not None and horizon is not None and contact <= horizon:
@@ -66,9 +54,9 @@ def resolve_background(
         back_wall_px=wall,
         distance_m=background.distance,
         depth_file=depth_file,
-        depth_kind=cast(Literal["metric", "inverse"], layout.depth.kind if layout.depth else "metric"),
-        near_m=layout.depth.near if layout.depth else 1.0,
-        far_m=layout.depth.far if layout.depth else 100.0,
+        depth_kind=cast(Literal["metric", "inverse"], depth.kind if depth else "metric"),
+        near_m=depth.near if depth else 1.0,
+        far_m=depth.far if depth else 100.0,
         margin=background.margin,
         hole_grow_px=round(scale.default_px(6.0) if background.grow is None else background.grow),
         shadow_grow_px=_shadow(background, scale, has_shadows=has_shadows),
@@ -76,6 +64,26 @@ def resolve_background(
             scale.checked_points(collector, (*path, "forbid"), polygon, "the polygon") for polygon in background.forbid
         ),
     )
+
+
+def _layout(collector: Collector, background: Background) -> tuple[str, Path | None]:
+    """Returns the kind of layout, and the depth file of a layout by depth."""
+    layout = background.layout
+    layout_path: SpecPath = ("background", "layout") if collector.has_key(("background", "layout")) else ("background",)
+    kind, depth_file = layout.word or "ground_and_backdrop", None
+    if layout.depth is not None:
+        kind = "depth"
+        depth_path = (*layout_path, "depth")
+        depth_file = find_file(collector, collector.below(depth_path, "file"), layout.depth.file, DEPTH)
+        if layout.depth.near >= layout.depth.far:
+            collector.error((*depth_path, "near"), "`near` is not below `far`", "give metres, for example 1m and 100m")
+    elif layout.views is not None:
+        for index, view in enumerate(layout.views):
+            find_picture(collector, (*layout_path, "views", index), view, "view")
+        collector.not_yet((*layout_path, "views"), "layouts from several photos are", "use a declared layout")
+    elif layout.model is not None:
+        collector.not_yet(layout_path, f"the layout model `{layout.model}` is", "use a declared layout or a depth file")
+    return kind, depth_file
 
 
 def _horizon(

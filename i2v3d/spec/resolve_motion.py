@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.resolved import CameraKey, MotionKey, Output, Vector
 from i2v3d.spec.units import Moment
-from i2v3d.spec.yaml_marks import SpecPath
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
@@ -149,40 +149,39 @@ def resolve_camera(collector: Collector, spec: Spec, timing: Timing, names: tupl
     before = CameraKey(0.0, 0.0, 0.0, 1.0, None, (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0, None, 1.0, "linear")
     resolved = [before] if not frames or frames[0] > 0 else []
     for index, (key, frame) in enumerate(zip(keys, frames, strict=True)):
-        before = _camera_key(collector, key, before, (*path, index), (frame, names, default))
+        _check_camera_key(collector, key, (*path, index), names)
+        around = _centre(collector, key, before, (*path, index)) or (default if key.orbit else None)
+        if key.orbit is not None and around is None:
+            hint = "name an object or a point `[x, y, z]`"
+            collector.error((*path, index, "orbit"), "the orbit has no `around`", hint)
+        before = _inherited(key, before, frame, around)
         resolved.append(before)
     # The source view has no centre of its own: it is the path's centre at a turn of zero.
     centre = next((key.orbit_around for key in resolved if key.orbit_around is not None), None)
     return tuple(replace(key, orbit_around=centre) for key in resolved)
 
 
-def _camera_key(
-    collector: Collector,
-    key: CameraKeySpec,
-    before: CameraKey,
-    path: SpecPath,
-    known: tuple[float, tuple[str, ...], str | None],
-) -> CameraKey:
-    frame, names, default = known
+def _check_camera_key(collector: Collector, key: CameraKeySpec, path: SpecPath, names: tuple[str, ...]) -> None:
+    for steps, target in ((("orbit", "around"), key.orbit and key.orbit.around), (("look_at",), key.look_at)):
+        if isinstance(target, str) and target not in names:
+            collector.unknown((*path, *steps), target, names)
+    for turn in ("pan", "tilt"):
+        if key.look_at is not None and getattr(key, turn) is not None:
+            collector.error((*path, turn), f"`{turn}` has no effect beside `look_at`", "keep one of them")
+
+
+def _centre(collector: Collector, key: CameraKeySpec, before: CameraKey, path: SpecPath) -> str | Vector | None:
+    """Returns what the key's orbit goes around; a path has one centre."""
+    around = key.orbit.around if key.orbit is not None else None
+    if around is not None and before.orbit_around not in (None, around):
+        centre = _named(before.orbit_around)
+        message = f"the orbit goes around {_named(around)}, before it went around {centre}"
+        collector.error((*path, "orbit", "around"), message, "a path has one centre; use `look_at` or `move`")
+    return before.orbit_around if around is None else around
+
+
+def _inherited(key: CameraKeySpec, before: CameraKey, frame: float, around: str | Vector | None) -> CameraKey:
     orbit = key.orbit
-    around = before.orbit_around if orbit is None or orbit.around is None else orbit.around
-    if orbit is not None and around is None:
-        around = default
-        if default is None:
-            hint = "name an object or a point `[x, y, z]`"
-            collector.error((*path, "orbit"), "the orbit has no `around`", hint)
-    if orbit is not None and orbit.around is not None:
-        _check_target(collector, (*path, "orbit", "around"), orbit.around, names)
-        if before.orbit_around not in (None, orbit.around):
-            message = (
-                f"the orbit goes around {_named(orbit.around)}, before it went around {_named(before.orbit_around)}"
-            )
-            collector.error((*path, "orbit", "around"), message, "a path has one centre; use `look_at` or `move`")
-    if key.look_at is not None:
-        _check_target(collector, (*path, "look_at"), key.look_at, names)
-        for turn in ("pan", "tilt"):
-            if getattr(key, turn) is not None:
-                collector.error((*path, turn), f"`{turn}` has no effect beside `look_at`", "keep one of them")
     return CameraKey(
         frame=frame,
         orbit_azimuth_rad=_kept(orbit.azimuth if orbit else None, before.orbit_azimuth_rad),
@@ -202,11 +201,6 @@ def _camera_key(
 
 def _kept(value: float | None, before: float) -> float:
     return before if value is None else value
-
-
-def _check_target(collector: Collector, path: SpecPath, target: str | Vector, names: tuple[str, ...]) -> None:
-    if isinstance(target, str) and target not in names:
-        collector.unknown(path, target, names)
 
 
 def _named(target: str | Vector | None) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath, path_text
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import FONT, MESH, find_file, find_picture
 from i2v3d.spec.resolve_prompts import resolve_prompts
-from i2v3d.spec.yaml_marks import SpecPath, path_text
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.objects import Mesh, SceneObject

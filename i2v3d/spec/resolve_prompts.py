@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
+from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale, Point
 from i2v3d.spec.references import find_picture
-from i2v3d.spec.yaml_marks import SpecPath
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.objects import Segment

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from i2v3d.errors import Problem, SpecError
+from i2v3d.spec.marks import Origin, Source
 from i2v3d.spec.suggest import nearest
-from i2v3d.spec.yaml_marks import Origin, Source
 
 _CHILD = Path(__file__).with_name("template_child.py")
 _WALL_SECONDS = 30

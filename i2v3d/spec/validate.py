@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from i2v3d.errors import Problem
 from i2v3d.spec.collect import NO_SUCH
-from i2v3d.spec.yaml_marks import Mark, Marked, SpecPath, parse_path, path_text
+from i2v3d.spec.marks import Mark, Marked, SpecPath, parse_path, path_text
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2v3d.errors import SpecError
-from i2v3d.spec.yaml_marks import parse_path, parse_yaml, path_text, source_of
+from i2v3d.spec.marks import parse_path, path_text
+from i2v3d.spec.yaml_marks import parse_yaml, source_of
 
 FILE = Path("scene.yaml")
 
