@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,7 +19,6 @@ import numpy as np
 from i2v3d.backends.base import RenderedFrame
 from i2v3d.backends.embedded.residual_flow import meet_in_time
 from i2v3d.backends.embedded.warping import (
-    Motion,
     Track,
     motion_of,
     resting_track,
@@ -31,7 +31,9 @@ from i2v3d.backends.embedded.warping import (
 )
 from i2v3d.geometry.frames import Array
 
+_KEPT_MOTIONS = 20  # 12 MB each at 1024x576
 _FEATHER_PX = 2.0
+_MARGIN_PX = 32
 _LEAST_WEIGHT = 1e-4
 _DIFFERING = 6.0  # grey levels between the two keyframes' corrections, below which no search is worth it
 _DIFFERING_LEAST_PX = 64
@@ -55,49 +57,45 @@ class _Key:
         return cls(refined, change if change.any() else None, is_drawn)
 
 
+class _Motions:
+    """Motions of the frames of an interval, made when asked for; the latest ones stay in memory."""
+
+    def __init__(self, frames: Sequence[RenderedFrame]) -> None:
+        self.at = lru_cache(maxsize=_KEPT_MOTIONS)(lambda index: motion_of(frames[index].passes))
+
+
 class FlowInterpolator:
     """Warped corrections with visibility, a small residual flow and a multi-band blend."""
 
     def interpolate(self, first: Array, last: Array, frames: Sequence[RenderedFrame]) -> Iterator[Array]:
         """See `ClipInterpolator.interpolate`."""
-        ends = frames[0], frames[len(frames) - 1]
-        keys = _Key.of(first, ends[0]), _Key.of(last, ends[1])
         steps = len(frames) - 1
-        if all(key.correction is None for key in keys) and not any(
-            (frame.passes.ids == 0).any() for frame in (frames[index] for index in range(steps + 1))
-        ):
-            yield from (frames[index].colour for index in range(steps + 1))
+        keys = _Key.of(first, frames[0]), _Key.of(last, frames[steps])
+        if all(key.correction is None for key in keys) and all(_is_whole(frame) for frame in frames):
+            yield from (frame.colour for frame in frames)
             return
-        to_last = _tracks_to_last(frames)
-        track: Track | None = None
-        before: Motion | None = None
-        for index in range(steps + 1):
-            frame = frames[index]
-            current = motion_of(frame.passes)
-            track = (
-                resting_track(current.ids.shape)
-                if before is None or track is None
-                else step_back(before, current, track)
-            )
-            before = current
-            if index in (0, steps):
-                yield last if index else first
-                continue
-            yield _between(frame, keys, (track, to_last[index]), index / steps)
+        motions = _Motions(frames)
+        to_last = _tracks_to_last(motions, steps)
+        to_first = resting_track(first.shape[:2])
+        yield first
+        for index in range(1, steps):
+            to_first = step_back(motions.at(index - 1), motions.at(index), to_first)
+            yield _between(frames[index], keys, (to_first, to_last.pop()), index / steps)
+        yield last
 
 
-def _tracks_to_last(frames: Sequence[RenderedFrame]) -> list[Track]:
-    """Returns, per frame, where its surfaces lie in the last one."""
-    following = motion_of(frames[len(frames) - 1].passes)
-    track = resting_track(following.ids.shape)
-    tracks = [track]
-    for index in range(len(frames) - 2, 0, -1):
-        current = motion_of(frames[index].passes)
-        track = step_ahead(following, current, track)
+def _is_whole(frame: RenderedFrame) -> bool:
+    return bool(frame.passes.ids.all())
+
+
+def _tracks_to_last(motions: _Motions, steps: int) -> list[Track]:
+    """Returns where the surfaces of the frames between lie in the last one, in reversed time order."""
+    track = resting_track(motions.at(steps).ids.shape)
+    tracks = []
+    for index in range(steps - 1, 0, -1):
+        track = step_ahead(motions.at(index + 1), motions.at(index), track)
         tracks.append(track)
-        following = current
-    tracks.append(track)  # the first frame is the keyframe itself and needs none
-    return tracks[::-1]
+    return tracks
 
 
 def _between(frame: RenderedFrame, keys: tuple[_Key, _Key], tracks: tuple[Track, Track], share: float) -> Array:
@@ -112,8 +110,21 @@ def _between(frame: RenderedFrame, keys: tuple[_Key, _Key], tracks: tuple[Track,
     is_hole = frame.passes.ids == 0
     if is_hole.any():
         is_hole = cv2.dilate(is_hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        colour = np.where(is_hole[..., None], _hole_colours(colour, is_hole, keys, tracks, share), colour)
+        rows, columns = _surroundings(is_hole)
+        cut = tuple(Track(track.at_px[rows, columns], track.is_visible[rows, columns]) for track in tracks)
+        part = colour[rows, columns]
+        filled = _hole_colours(part, is_hole[rows, columns], keys, (cut[0], cut[1]), share)
+        part[is_hole[rows, columns]] = filled[is_hole[rows, columns]]
     return np.rint(np.clip(colour, 0, 255)).astype(np.uint8)
+
+
+def _surroundings(is_hole: Array) -> tuple[slice, slice]:
+    """Returns the rows and columns of the hole and a margin."""
+    left, top, width, height = cv2.boundingRect(is_hole.astype(np.uint8))
+    return (
+        slice(max(top - _MARGIN_PX, 0), top + height + _MARGIN_PX),
+        slice(max(left - _MARGIN_PX, 0), left + width + _MARGIN_PX),
+    )
 
 
 def _weight(is_visible: Array, part: float) -> Array:
@@ -133,11 +144,15 @@ def _blended_correction(
     share = np.where(total > _LEAST_WEIGHT, weights[1] / np.maximum(total, _LEAST_WEIGHT), 0).astype(np.float32)
     is_seen = (total > _LEAST_WEIGHT).astype(np.float32)
     is_both = (weights[0] > _LEAST_WEIGHT) & (weights[1] > _LEAST_WEIGHT)
-    is_differing = is_both & (np.abs(changes[0] - changes[1]).max(axis=2) > _DIFFERING)
+    is_differing = is_both & _differ(changes)
     if int(is_differing.sum()) >= _DIFFERING_LEAST_PX:
         first, last = (rendered + change for change in changes)
         return (meet_in_time(first, last, share, is_differing) - rendered) * is_seen[..., None]
     return (changes[0] + (changes[1] - changes[0]) * share[..., None]) * is_seen[..., None]
+
+
+def _differ(pictures: list[Array]) -> Array:
+    return cv2.transform(cv2.absdiff(*pictures), np.full((1, 3), 1 / 3, np.float32)) > _DIFFERING
 
 
 def _hole_colours(
@@ -153,7 +168,7 @@ def _hole_colours(
     total = weights[0] + weights[1]
     part = (weights[1] / np.maximum(total, _LEAST_WEIGHT)).astype(np.float32)
     is_both = seen[0] & seen[1] & is_hole
-    is_differing = is_both & (np.abs(warped[0] - warped[1]).max(axis=2) > _DIFFERING)
+    is_differing = is_both & _differ(warped)
     if int(is_differing.sum()) >= _DIFFERING_LEAST_PX:
         colour = meet_in_time(warped[0], warped[1], part, is_differing)
     else:

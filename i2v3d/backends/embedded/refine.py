@@ -58,7 +58,7 @@ class PatchRefiner:
             carried, is_carried = _carry(frame.colour, past.colour, is_bad, track)
             colour = fill_with_patches(carried, is_bad & ~is_carried, motion.ids, seed=seed)
         magnification = _magnification(past.memory.magnification, motion.ids, track)
-        is_photo = np.abs(frame.colour.astype(np.int16) - photo).max(axis=2) <= _SAME_AS_PHOTO
+        is_photo = (cv2.absdiff(frame.colour, photo) <= _SAME_AS_PHOTO).all(axis=2)
         strength = np.where(is_photo, 1, magnification)
         colour = match_detail(colour, motion.ids, strength, past.colour, track)
         return RefinedKeyframe(colour, KeyframeMemory(is_torn, magnification))
@@ -80,7 +80,8 @@ def _torn(motion: Motion, track: Track) -> Array:
     """Returns where a surface seen edge-on is pulled wide, bool (height, width)."""
     large, small = stretch_of(track)
     slope = np.hypot(*np.gradient(motion.log_depth))
-    is_torn = (large > _TORN_STRETCH) & (large > _TORN_ANISOTROPY * small) & (slope > _EDGE_ON_SLOPE)
+    # Area, not length: a ground seen at a flat angle is sheared by a passing camera, and is whole.
+    is_torn = (large * small > _TORN_STRETCH) & (large > _TORN_ANISOTROPY * small) & (slope > _EDGE_ON_SLOPE)
     # The track of a sheet that was a pixel wide is too rough to be called visible, and good enough here. A jump
     # of depth between two surfaces has slope and stretch too, but is only two pixels wide.
     cut = cv2.morphologyEx(is_torn.astype(np.uint8), cv2.MORPH_OPEN, np.ones((4, 4), np.uint8))

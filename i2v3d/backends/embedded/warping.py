@@ -71,10 +71,9 @@ def motion_of(passes: FramePasses) -> Motion:
     is_source = passes.ids == 1 if (passes.ids == 1).any() else ~is_hole
     if not is_source.any():
         return Motion(np.ones_like(passes.ids), log_depth, passes.flow_forward_px, passes.flow_backward_px)
-    whole = continue_smoothly(
-        np.dstack([passes.flow_forward_px, passes.flow_backward_px, log_depth]), is_source, is_hole
-    )
-    return Motion(np.maximum(passes.ids, 1), whole[..., 4], whole[..., :2], whole[..., 2:4])
+    fields = (passes.flow_forward_px, passes.flow_backward_px, log_depth[..., None])
+    forward, backward, log_depth = (continue_smoothly(field, is_source, is_hole) for field in fields)
+    return Motion(np.maximum(passes.ids, 1), log_depth[..., 0], forward, backward)
 
 
 def step_back(previous: Motion, current: Motion, track: Track) -> Track:
@@ -94,8 +93,7 @@ def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: 
     # Between two surfaces there is nothing to average: there the nearest pixel's motion is taken as it is.
     is_one = _is_one_surface(there)
     back_px = np.where(pick(is_one, nearest)[..., None], sample(return_px, at_px), pick(return_px, nearest))
-    error_px = np.abs(back_px + flow_px).max(axis=2)
-    length_px = np.abs(flow_px).max(axis=2)
+    error_px, length_px = _longest(back_px + flow_px), _longest(flow_px)
     height, width = shape
     is_seen = error_px <= _ROUND_TRIP_PX + _ROUND_TRIP_SHARE * length_px
     is_seen &= pick(there.ids, nearest) == here.ids
@@ -109,6 +107,12 @@ def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: 
     is_edge = was_seen & ~(is_one & cv2.erode(was_seen, np.ones((3, 3), np.uint8)))
     shift_px = np.where(pick(is_edge, nearest)[..., None], pick(shifts_px, nearest), sample(shifts_px, at_px))
     return Track(at_px + shift_px, is_seen)
+
+
+def _longest(vectors_px: Array) -> Array:
+    """Returns the larger of |x| and |y|; numpy's own maximum over so short an axis takes ten times as long."""
+    size = np.abs(vectors_px)
+    return np.maximum(size[..., 0], size[..., 1])
 
 
 def _is_one_surface(motion: Motion) -> Array:
@@ -179,19 +183,41 @@ def _derivative(field: Array, axis: int) -> Array:
 def continue_smoothly(field: Array, is_source: Array, is_wanted: Array) -> Array:
     """Returns the field (height, width, channels) with wanted pixels continued from the source pixels.
 
-    A plane fitted to the source carries the trend outwards; what is left of it is spread by `spread`.
+    A plane fitted to the source carries the trend outwards; what is left of it is spread by `spread`. Both
+    are found at a quarter of the size: what is wanted is a smooth guess.
     """
+    height, width = is_source.shape
+    size = (max(width // 4, 1), max(height // 4, 1))
+    weight = cv2.resize(is_source.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    is_known = weight > 0.3
+    if not is_known.any():
+        return field
+
+    def mean_of(values: Array) -> Array:
+        total = cv2.resize(np.where(is_source[..., None], values, 0), size, interpolation=cv2.INTER_AREA)
+        return total.reshape(size[1], size[0], -1).astype(np.float64) / np.maximum(weight, 1e-6)[..., None]
+
     grid = pixel_grid(is_source.shape)
-    terms = np.dstack([np.ones(is_source.shape, np.float32), grid / max(is_source.shape)]).astype(np.float64)
-    known = terms[is_source]
-    values = field[is_source].astype(np.float64)
+    mean = mean_of(field)
+    # Where the known pixels of a cell lie, not where its centre is: a cell at the edge is known in part.
+    terms = np.dstack([np.ones_like(weight), mean_of(grid)])
+    plane = _fitted_plane(terms[is_known], mean[is_known])
+    rest = spread(mean - _plane_values(plane, terms[..., 1], terms[..., 2]), is_known)
+    large = cv2.resize(rest, (width, height), interpolation=cv2.INTER_LINEAR).reshape(field.shape)
+    large = large + _plane_values(plane, grid[..., 0], grid[..., 1])
+    return np.where(is_wanted[..., None], large, field).astype(np.float32)
+
+
+def _plane_values(plane: Array, x: Array, y: Array) -> Array:
+    return np.dstack([float(a) + float(b) * x + float(c) * y for a, b, c in plane.T])
+
+
+def _fitted_plane(terms: Array, values: Array) -> Array:
+    """Returns the coefficients (terms, channels) of the least-squares fit."""
     # einsum sums in a fixed order; a threaded BLAS would not.
-    normal = np.einsum("ni,nj->ij", known, known, optimize=False)
-    right = np.einsum("ni,nc->ic", known, values, optimize=False)
-    plane = np.linalg.lstsq(normal, right, rcond=1e-9)[0]
-    trend = np.einsum("hwi,ic->hwc", terms, plane, optimize=False).astype(np.float32)
-    rest = spread(field - trend, is_source)
-    return np.where(is_wanted[..., None], trend + rest, field).astype(np.float32)
+    normal = np.einsum("ni,nj->ij", terms, terms, optimize=False)
+    right = np.einsum("ni,nc->ic", terms, values, optimize=False)
+    return np.linalg.lstsq(normal, right, rcond=1e-9)[0]
 
 
 def spread(field: Array, is_known: Array) -> Array:
