@@ -1,0 +1,74 @@
+"""Boolean images on the grids of a model's features.
+
+A mask is drawn at image size and needed at the size of each layer. The sizes follow from the latent's own size, so any
+resolution works. Resizing is by nearest neighbour: a mask stays a mask, and each token asks one pixel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def token_grid(tokens: int, latent_size: tuple[int, int]) -> tuple[int, int]:
+    """The `(height, width)` of a level that has this many tokens.
+
+    Levels halve the latent by convolutions of stride 2 and padding 1, so an odd side rounds up.
+
+    Raises:
+        ValueError: If no level of a latent of this size has so many tokens.
+    """
+    height, width = latent_size
+    while height * width > tokens:
+        height, width = (height + 1) // 2, (width + 1) // 2
+    if height * width != tokens:
+        message = f"a latent of {latent_size[0]}x{latent_size[1]} has no level of {tokens} tokens"
+        raise ValueError(message)
+    return height, width
+
+
+class FrameMask:
+    """One boolean image per frame, resized on demand and remembered at each size.
+
+    Attributes:
+        is_set: `frames height width`, bool, at image size.
+        is_everywhere: Whether every pixel of every frame is set; injection is then a plain exchange.
+    """
+
+    def __init__(self, is_set: Tensor) -> None:
+        if is_set.dtype != torch.bool or is_set.ndim != 3:
+            message = f"a frame mask is frames x height x width, bool; got {tuple(is_set.shape)}, {is_set.dtype}"
+            raise ValueError(message)
+        self.is_set = is_set
+        self.is_everywhere = bool(is_set.all())
+        self._resized: dict[tuple[int, int], Tensor] = {}
+
+    @classmethod
+    def everywhere(cls, frames: int, *, device: torch.device | None = None) -> FrameMask:
+        """A mask that is set at every pixel of every frame, at any size."""
+        return cls(torch.ones(frames, 1, 1, dtype=torch.bool, device=device))
+
+    @property
+    def frames(self) -> int:
+        """The number of frames."""
+        return self.is_set.shape[0]
+
+    def at(self, height: int, width: int) -> Tensor:
+        """The mask at a size: `frames height width`, bool."""
+        if (height, width) not in self._resized:
+            resized = functional.interpolate(self.is_set[None].float(), size=(height, width), mode="nearest")
+            self._resized[height, width] = resized[0] > 0.5
+        return self._resized[height, width]
+
+    def tokens(self, tokens: int, latent_size: tuple[int, int]) -> Tensor:
+        """The mask on the token grid of a level: `frames tokens`, bool, rows first."""
+        return self.at(*token_grid(tokens, latent_size)).flatten(1)
+
+    def window(self, frames: range) -> FrameMask:
+        """The mask of a run of frames."""
+        return FrameMask(self.is_set[frames.start : frames.stop])
+
+    def reversed_in_time(self) -> FrameMask:
+        """The mask of the clip played backwards."""
+        return FrameMask(self.is_set.flip(0))

@@ -1,0 +1,275 @@
+"""The frames between two keyframes: inversion both ways and dual-trajectory sampling (paper section 3.3).
+
+Two trajectories denoise one latent: one in time order conditioned on the first keyframe, one on the reversed clip
+conditioned on the last. Whatever belongs to the clip is given once, in time order, and reversed here, all of it
+together. (The published code reverses frames but not depth in the backward inversion, nor visibility in the backward
+sampling, and starts from a source latent that is still normalised; those are slips and not repeated.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from i2v3d.diffusion.features import FeatureKind, SourceFeatures, Storage
+from i2v3d.diffusion.injection import Injection, StepContext, svd_places
+from i2v3d.diffusion.masks import FrameMask
+from i2v3d.diffusion.noise_levels import EulerLevels, euler_move
+from i2v3d.diffusion.schedule import StepMasks, VideoSchedule
+from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
+
+
+@dataclass(frozen=True)
+class ClipGuide:
+    """What the renders say about a clip, in time order.
+
+    Attributes:
+        control: Depth of the frames.
+        is_visible: `frames image_height image_width`, bool: seen in the source photo, where q and k are injected;
+            all set to inject them everywhere.
+        strength: The same shape, 0 to 1: scales injection lengths by place and frame; None is 1 everywhere.
+    """
+
+    control: ClipControl
+    is_visible: Tensor
+    strength: Tensor | None = None
+
+    def reversed_in_time(self) -> ClipGuide:
+        """The guide of the clip played backwards: every channel of it."""
+        return ClipGuide(
+            control=self.control.reversed_in_time(),
+            is_visible=self.is_visible.flip(0),
+            strength=None if self.strength is None else self.strength.flip(0),
+        )
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """An inverted clip, and what was true when it was made.
+
+    Attributes:
+        latents: `steps+1 1 frames channels height width`, clean to noisy; the first is the clean clip, the last is
+            divided by the spread of its level.
+        image: The condition it was inverted with.
+        control: The depth control it was inverted with.
+        features: Source features by sampling step, where they were kept.
+    """
+
+    latents: Tensor
+    image: ImageCondition
+    control: ClipControl
+    features: dict[int, SourceFeatures] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Which features an inversion keeps for the sampling after it, and where.
+
+    The source branch of sampling repeats the inversion's own evaluations at all steps but the first. So nothing is
+    lost by keeping their features, if condition and depth control are the same.
+    """
+
+    schedule: VideoSchedule
+    storage: Storage
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One direction of the sampling.
+
+    Attributes:
+        inversion: Of the rendered clip, in this direction's order.
+        source: The condition of the source branch: the first frame of the render in this direction.
+        target: The condition of the two target branches, unconditional and conditional: the keyframe that this
+            direction starts from.
+    """
+
+    inversion: Inversion
+    source: ImageCondition
+    target: ImageCondition
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How a clip is sampled; the defaults are the paper's.
+
+    Attributes:
+        schedule: Lengths of the injection.
+        guidance_scale: `unconditional + scale * (conditional - unconditional)`.
+    """
+
+    schedule: VideoSchedule
+    guidance_scale: float = 1.5
+
+
+def invert_clip(
+    model: VideoModel,
+    clean: Tensor,
+    *,
+    levels: EulerLevels,
+    image: ImageCondition,
+    control: ClipControl,
+    keeping: Keeping | None = None,
+) -> Inversion:
+    """The latents that the sampler would have denoised into a clip, at each level.
+
+    For the backward trajectory give everything reversed in time: `clean.flip(1)`, `control.reversed_in_time()`.
+
+    Args:
+        model: SVD and its ControlNet.
+        clean: `1 frames channels height width`, latents of the rendered clip.
+        levels: The levels of the sampling run.
+        image: The clip's own first frame, one branch; no guidance.
+        control: Depth of the frames.
+        keeping: Features to keep on the way; None keeps none.
+    """
+    ascending, steps = levels.ascending(), levels.steps
+    latent = clean.float()
+    latents, features = [latent], {}
+    with Injection(svd_places(model.unet)) as injection:
+        for index, timestep in enumerate(ascending.timesteps):
+            sigma, to_sigma = float(ascending.sigmas[index]), float(ascending.sigmas[index + 1])
+            # The sampling step at the same sigma; the first level of inversion is none of the sampler's.
+            kinds = _kinds(keeping.schedule, steps - index) if keeping and index else frozenset()
+            with injection.recording(kinds) as tensors:
+                velocity = model.predict_velocity(latent, sigma=sigma, timestep=timestep, image=image, control=control)
+            if keeping and tensors:
+                features[steps - index] = SourceFeatures(tensors).kept_in(keeping.storage)
+            latent = euler_move(latent, velocity, sigma=sigma, to_sigma=to_sigma)
+            latents.append(latent)
+    latents[-1] = latent / levels.start_scale
+    return Inversion(latents=torch.stack(latents), image=image, control=control, features=features)
+
+
+def start_clip(inversion: Inversion, noise: Tensor, is_visible: Tensor, levels: EulerLevels) -> Tensor:
+    """The sampler's first latent: the inverted one where the photo shows something, noise elsewhere.
+
+    Args:
+        inversion: Of the forward clip.
+        noise: `1 frames channels height width`, unit normal.
+        is_visible: `frames image_height image_width`, bool.
+        levels: The levels of the run.
+
+    Returns:
+        `1 frames channels height width`, at the spread of the first level.
+    """
+    is_kept = FrameMask(is_visible).at(*noise.shape[-2:])[:, None]
+    return torch.where(is_kept, inversion.latents[-1], noise) * levels.start_scale
+
+
+def sample_clip(
+    model: VideoModel,
+    start: Tensor,
+    *,
+    levels: EulerLevels,
+    forward: Trajectory,
+    backward: Trajectory | None,
+    guide: ClipGuide,
+    settings: VideoSettings,
+    on_step: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Clean latents of the clip: `1 frames channels height width`, float32.
+
+    At frame k of n the two predictions are averaged with weight `k / (n-1)` on the backward one.
+
+    Args:
+        model: SVD and its ControlNet.
+        start: `1 frames channels height width`, from `start_clip`.
+        levels: The levels of the run, those of the inversions.
+        forward: From the first keyframe.
+        backward: From the last keyframe, on the reversed clip; None goes forward only, as plain SVD.
+        guide: What the renders say, in time order.
+        settings: Guidance and schedule.
+        on_step: Called with the number of steps done.
+    """
+    latent = start.float()
+    reversed_guide = guide.reversed_in_time()
+    weight = torch.linspace(0, 1, latent.shape[1], device=latent.device)[:, None, None, None]
+    with Injection(svd_places(model.unet)) as injection:
+        run = _ClipRun(model=model, levels=levels, settings=settings, injection=injection)
+        for step in range(levels.steps):
+            velocity = run.target_velocity(latent, step, forward, guide)
+            if backward is not None:
+                back = run.target_velocity(latent.flip(1), step, backward, reversed_guide).flip(1)
+                velocity = (1 - weight) * velocity + weight * back
+            unconditional, conditional = velocity.chunk(2)
+            latent = euler_move(
+                latent,
+                unconditional + settings.guidance_scale * (conditional - unconditional),
+                sigma=float(levels.sigmas[step]),
+                to_sigma=float(levels.sigmas[step + 1]),
+            )
+            if on_step:
+                on_step(step + 1)
+    return latent
+
+
+@dataclass(frozen=True)
+class _ClipRun:
+    """What stays the same over the steps and directions of a run."""
+
+    model: VideoModel
+    levels: EulerLevels
+    settings: VideoSettings
+    injection: Injection
+
+    def target_velocity(self, latent: Tensor, step: int, trajectory: Trajectory, guide: ClipGuide) -> Tensor:
+        """The two target branches' prediction in one direction, `2 frames channels height width`."""
+        masks = self.settings.schedule.masks_at(step, is_visible=guide.is_visible, strength=guide.strength)
+        height, width = latent.shape[-2:]
+        context = StepContext(
+            latent_size=(height, width),
+            source=self._source_features(step, trajectory, guide, masks),
+            attention_mask=masks.attention,
+            convolution_mask=masks.convolution,
+        )
+        with self.injection.replaying(context):
+            return self._predict(latent.expand(2, -1, -1, -1, -1), step, trajectory.target, guide.control)
+
+    def _source_features(self, step: int, trajectory: Trajectory, guide: ClipGuide, masks: StepMasks) -> SourceFeatures:
+        """The source's features at a step: as kept by the inversion where that is the same evaluation, or made now."""
+        kinds = _kinds_of(masks)
+        inversion = trajectory.inversion
+        kept = inversion.features.get(step)
+        if kept is not None and _is_same_evaluation(inversion, trajectory.source, guide.control):
+            return kept
+        level = self.levels.steps - step
+        scale = self.levels.start_scale if step == 0 else 1.0
+        return self.injection.record(
+            lambda: self._predict(inversion.latents[level] * scale, step, trajectory.source, guide.control), kinds
+        )
+
+    def _predict(self, latents: Tensor, step: int, image: ImageCondition, control: ClipControl) -> Tensor:
+        sigma, timestep = float(self.levels.sigmas[step]), self.levels.timesteps[step]
+        return self.model.predict_velocity(latents, sigma=sigma, timestep=timestep, image=image, control=control)
+
+
+def _kinds_of(masks: StepMasks) -> frozenset[FeatureKind]:
+    kinds: set[FeatureKind] = set()
+    kinds |= {"attention"} if masks.attention else set()
+    kinds |= {"convolution"} if masks.convolution else set()
+    return frozenset(kinds)
+
+
+def _kinds(schedule: VideoSchedule, step: int) -> frozenset[FeatureKind]:
+    """What a schedule may inject at a step, whatever the masks."""
+    return _kinds_of(schedule.masks_at(step, is_visible=torch.ones(1, 1, 1, dtype=torch.bool)))
+
+
+def _is_same_evaluation(inversion: Inversion, source: ImageCondition, control: ClipControl) -> bool:
+    """Whether the source branch of sampling repeats what the inversion evaluated."""
+    made_with = inversion.control
+    is_same_strength = made_with.strength is control.strength or (
+        made_with.strength is not None
+        and control.strength is not None
+        and torch.equal(made_with.strength, control.strength)
+    )
+    return (
+        is_same_strength
+        and made_with.scale == control.scale
+        and torch.equal(made_with.depth, control.depth)
+        and inversion.image.is_same_as(source)
+    )
