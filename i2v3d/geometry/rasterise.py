@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from i2v3d.artifacts.scene import MeshData
+from i2v3d.artifacts.scene import MeshData, View
 from i2v3d.geometry.frames import Array, Camera, Resolution, transform_points
 
 # Fragments kept in memory at once; one is about 60 bytes.
@@ -72,8 +72,8 @@ def draw_mesh(mesh: MeshData, camera: Camera) -> MeshPicture:
     )
 
 
-def draw_smooth(mesh: MeshData, camera: Camera, samples: int) -> Array:
-    """Returns uint8 (height, width, 4), straight alpha, with `samples` x `samples` samples a pixel."""
+def draw_view(mesh: MeshData, camera: Camera, samples: int) -> View:
+    """Returns what the camera sees with `samples` x `samples` samples a pixel."""
     intrinsics = camera.intrinsics
     height, width = intrinsics.resolution.shape
     fine = type(intrinsics)(
@@ -83,11 +83,12 @@ def draw_smooth(mesh: MeshData, camera: Camera, samples: int) -> Array:
         intrinsics.centre_y_px * samples,
         Resolution(width * samples, height * samples),
     )
-    picture = draw_mesh(mesh, Camera(fine, camera.world_from_camera)).colour
-    picture[..., :3] *= picture[..., 3:]
-    mean = picture.reshape(height, samples, width, samples, 4).mean(axis=(1, 3))
+    picture = draw_mesh(mesh, Camera(fine, camera.world_from_camera))
+    weighted = np.concatenate([picture.colour[..., :3] * picture.colour[..., 3:], picture.colour[..., 3:]], axis=2)
+    mean = weighted.reshape(height, samples, width, samples, 4).mean(axis=(1, 3))
     mean[..., :3] /= np.maximum(mean[..., 3:], 1e-6)
-    return (mean.clip(0, 1) * 255).round().astype(np.uint8)
+    observed = picture.is_observed.reshape(height, samples, width, samples).mean(axis=(1, 3)) >= 0.5
+    return View((mean.clip(0, 1) * 255).round().astype(np.uint8), np.where(observed, 255, 0).astype(np.uint8), camera)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array, invert_rigid
 from i2v3d.geometry.mesh_checks import find_mesh_faults
 from i2v3d.geometry.orbit_views import six_view_cameras
-from i2v3d.geometry.rasterise import draw_mesh, draw_smooth
+from i2v3d.geometry.rasterise import draw_view
 from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 
@@ -130,14 +130,7 @@ def _at_height(mesh: MeshData, height_m: float) -> MeshData:
 
 def _six_views(mesh: MeshData, layout: SolvedLayout, name: str) -> tuple[View, ...]:
     cameras = six_view_cameras(mesh.vertices_m, _towards_photo(layout, name))
-    return tuple(
-        View(
-            draw_smooth(mesh, camera, _SAMPLES),
-            np.where(draw_mesh(mesh, camera).is_observed, 255, 0).astype(np.uint8),
-            camera,
-        )
-        for camera in cameras
-    )
+    return tuple(draw_view(mesh, camera, _SAMPLES) for camera in cameras)
 
 
 def _towards_photo(layout: SolvedLayout, name: str) -> Array:

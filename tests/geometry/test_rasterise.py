@@ -3,7 +3,7 @@ import pytest
 
 from i2v3d.artifacts.scene import MeshData
 from i2v3d.geometry.frames import Camera, Intrinsics, Resolution, level_camera_pose
-from i2v3d.geometry.rasterise import draw_mesh, draw_smooth
+from i2v3d.geometry.rasterise import draw_mesh, draw_view
 
 CAMERA = Camera(Intrinsics.from_fov(np.radians(50), Resolution(64, 48)), level_camera_pose(0.0, 0.0))
 
@@ -80,7 +80,7 @@ def test_homogeneous_texcoords_show_the_photo_unchanged_on_a_slanted_face():
 
 
 def test_many_samples_soften_an_edge_to_its_covered_share():
-    picture = draw_smooth(square(3.0, 0.5, plain((200, 200, 200), 255)), CAMERA, 4)
+    picture = draw_view(square(3.0, 0.5, plain((200, 200, 200), 255)), CAMERA, 4).colour
     alpha = picture[..., 3]
     assert ((alpha > 0) & (alpha < 255)).any()
     covered_px = (2 * 0.5 / 3.0 * CAMERA.intrinsics.focal_x_px) ** 2

@@ -28,7 +28,9 @@ _BODY_ALPHA = 0.8
 _CIRCLE_SAMPLES = 96
 # Sine of the angle below the horizon from which a thing counts as seen from above.
 _FROM_ABOVE = 0.5
-_ROWS_PX = 2.0
+# Rows of the photo to one ring of the mesh, but at both ends, where a nose is round; rows that are smoothed over.
+_ROWS_PX = 3
+_SMOOTH_ROWS = 2.0
 # Colours closer to the side than this share of the radius are a smear of a pixel or two; they come from inside.
 _CLEAN_SHARE = 0.88
 _SHEET, _FRONT, _BACK = range(3)
@@ -118,11 +120,7 @@ def _profile(canvas: Canvas, camera: Camera, axis: Axis) -> tuple[Array, Array]:
         StageError: No body of revolution fits into the outline.
     """
     rows = np.flatnonzero((canvas.alpha > _BODY_ALPHA).any(axis=1))
-    count = int(np.clip(np.ptp(rows) / _ROWS_PX, 24, 400))
-    ends = max(2, count // 12)
-    # Denser at both ends, where a nose is round.
-    steps = np.concatenate([np.full(ends, 0.3), np.ones(count - 2 * ends), np.full(ends, 0.3)])
-    heights = np.concatenate([[0.0], np.cumsum(steps) / steps.sum()]) * axis.length_m
+    heights = np.linspace(0, axis.length_m, int(np.clip(np.ptp(rows), 48, 800)) + 1)
     angles = np.linspace(0, 2 * np.pi, _CIRCLE_SAMPLES, endpoint=False)
     low, high = np.zeros(len(heights)), np.full(len(heights), axis.length_m)
     for _ in range(18):
@@ -135,9 +133,13 @@ def _profile(canvas: Canvas, camera: Camera, axis: Axis) -> tuple[Array, Array]:
     if len(found) < 4 or low.max() <= 0:
         raise StageError("no body of revolution fits into the outline", hint="try `mesh: inflate`")
     heights, radii = heights[found[0] : found[-1] + 1], low[found[0] : found[-1] + 1]
-    smooth = ndimage.gaussian_filter1d(ndimage.median_filter(radii, 5, mode="nearest"), 1.5, mode="nearest")
-    smooth[-2:] = np.minimum(smooth[-2:], radii[-2:])
-    return heights, smooth
+    # A round nose is a straight line in the squared radius, which smoothing keeps.
+    squared = ndimage.median_filter(radii, 5, mode="nearest") ** 2
+    smooth = np.sqrt(ndimage.gaussian_filter1d(squared, _SMOOTH_ROWS, mode="nearest"))
+    rows_left = np.arange(len(heights))
+    is_end = np.minimum(rows_left, rows_left[::-1]) < len(heights) / 12
+    kept = is_end | (rows_left % _ROWS_PX == 0)
+    return heights[kept], smooth[kept]
 
 
 def _layers(

@@ -74,7 +74,8 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     pixels = pixels - canvas.corner_px
     seen = draw_mesh(_plain(grid, faces), _canvas_camera(canvas, camera)).depth_m
     nearest = ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3)
-    slack = 0.03 * dish.plate_radius_m
+    # On a level surface the depth of neighbouring pixels differs by about a pixel's size.
+    slack = 0.03 * dish.plate_radius_m + 2 * float(np.median(depth)) / camera.intrinsics.focal_x_px
     is_seen = depth <= _read_nearest(nearest, pixels) + slack
     round_layer = _unrolled(canvas, pixels, is_seen)
     layers = (layer_of(canvas), round_layer)
@@ -276,8 +277,12 @@ def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Layer:
             filled[row, :, channel] = np.interp(
                 np.arange(width), known, colour[row, known, channel].astype(np.float32), period=width
             )
-    nearest = ndimage.distance_transform_edt(~has_row, return_distances=False, return_indices=True)[0]
-    smooth = cv2.GaussianBlur(filled[nearest], (0, 0), 0.8).clip(0, 255).round().astype(np.uint8)
+    if has_row.any():
+        nearest = ndimage.distance_transform_edt(~has_row, return_distances=False, return_indices=True)[0]
+        filled = filled[nearest]
+    else:
+        filled[:] = canvas.colour[canvas.alpha > 0.5].mean(axis=0)
+    smooth = cv2.GaussianBlur(filled, (0, 0), 0.8).clip(0, 255).round().astype(np.uint8)
     return Layer(smooth, (solid * 255).round().astype(np.uint8), np.zeros((height, width), bool))
 
 

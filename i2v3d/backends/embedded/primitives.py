@@ -6,13 +6,16 @@ import numpy as np
 
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
 from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.outline import Canvas, Triangles, read_field
+from i2v3d.backends.embedded.standing import Stand
 from i2v3d.backends.embedded.texture_completion import mirrored_back, wall_colours
-from i2v3d.backends.embedded.two_sided import Sides, two_sided_mesh
+from i2v3d.backends.embedded.two_sided import Sides, border_points, two_sided_mesh
 from i2v3d.geometry.frames import Array
 from i2v3d.spec.resolved import Box
 
 # A card has a back of its own, just behind its front.
 _CARD_THICKNESS = 0.004
+_HIDDEN_SHARE = 0.98
 
 
 def card(cut_out: Array, layout: SolvedLayout, name: str) -> MeshData:
@@ -24,7 +27,8 @@ def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData
     """Returns the outline, pushed back; a cuboid when the outline is a rectangle.
 
     Its front is the photo on the upright plane at the pivot. Sides run straight back, the top just low
-    enough to stay behind the front in the source view. Without `depth_m` it is as deep as wide.
+    enough to stay behind the front in the source view; of an outline with bays the sides spread along the view
+    as far as that needs. Without `depth_m` it is as deep as wide.
     """
     return _extruded(cut_out, layout, name, depth_share=1.0, depth_m=shape.depth_m)
 
@@ -40,8 +44,9 @@ def _extruded(
     across = np.cross([0.0, 0.0, 1.0], stand.normal)
     width = float(np.ptp(solid @ (across / np.linalg.norm(across))))
     depth = depth_m if depth_m is not None else depth_share * width
-    back = front - depth * stand.normal
-    back[:, 2] = _lowered(front, solid, stand.camera.world_from_camera[:3, 3], depth, stand.normal)
+    straight = front - depth * stand.normal
+    straight[:, 2] = _lowered(front, solid, stand.camera.world_from_camera[:3, 3], depth, stand.normal)
+    back = _hidden(straight, stand.points_m(photo_px, front_depth + depth), front, stand, canvas, body, triangles)
     return two_sided_mesh(
         canvas,
         triangles,
@@ -49,6 +54,21 @@ def _extruded(
         back_colour=mirrored_back(canvas.colour, body),
         wall_colour=wall_colours(canvas.colour, body),
     )
+
+
+def _hidden(
+    straight: Array, spread: Array, front: Array, stand: Stand, canvas: Canvas, body: Array, triangles: Triangles
+) -> Array:
+    """Returns the back between `straight` and `spread` that is nearest to straight and hidden by the front."""
+    rim = border_points(triangles.body, len(front))
+    for share in np.linspace(0, 1, 6):
+        back = straight * (1 - share) + spread * share
+        along = np.linspace(0.2, 1, 5)[:, None, None]
+        pixels, _ = stand.camera.project(front[rim] * (1 - along) + back[rim] * along)
+        is_hidden = read_field(body, (pixels - canvas.corner_px).reshape(-1, 2)) > 0.3
+        if is_hidden.mean() > _HIDDEN_SHARE:
+            break
+    return np.asarray(back)
 
 
 def _lowered(front: Array, solid: Array, eye: Array, depth: float, normal: Array) -> Array:
