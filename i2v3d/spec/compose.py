@@ -35,6 +35,7 @@ class Reading:
         variables: Values of `--vars`.
         files: Every file read, in order.
         problems: What was wrong without stopping the reading.
+        warnings: What is probably not meant.
         used: Names of variables that something asked for.
     """
 
@@ -43,6 +44,7 @@ class Reading:
     variables: Mapping[str, Any]
     files: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
 
@@ -244,9 +246,8 @@ def _variables(reading: Reading, tree: Marked) -> dict[str, Marked]:
         known = (*found, *reading.used)
         if name not in known:
             hint = hint_for(name, known, label="variables")
-            reading.problems.append(
-                Mark(source, number, 1).problem(f"nothing asks for the variable `{name}`", hint=hint)
-            )
+            mark, message = Mark(source, number, 1), f"nothing asks for the variable `{name}`"
+            reading.warnings.append(mark.problem(message, hint=hint, severity="warning"))
         found[name] = marked_from(value, Mark(source, number, len(name) + 2))
     return found
 

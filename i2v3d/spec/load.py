@@ -112,7 +112,7 @@ def load_scene(
     return LoadedScene(
         scene=scene,
         files=tuple(dict.fromkeys(reading.files)),
-        warnings=tuple(in_order(collector.warnings)),
+        warnings=tuple(in_order([*reading.warnings, *collector.warnings])),
         unavailable=tuple(in_order(collector.unavailable)),
         variants=MappingProxyType(variants.plain()),
         tree=tree,

@@ -79,10 +79,10 @@ def test_variables_of_the_command_line_are_strongest(project):
     assert scene.motion["rocket"][-1].move_m == (0.0, 0.0, 7.0)
 
 
-def test_a_variable_that_nothing_asks_for_is_an_error(project):
-    assert problems(project / "scene.yaml", variables={"upp": 3}) == [
-        "--vars:1:1  nothing asks for the variable `upp`; did you mean `up`?"
-    ]
+def test_a_variable_that_nothing_asks_for_is_a_warning(project):
+    (warning,) = load_scene(project / "scene.yaml", variables={"upp": 3}).warnings
+    assert str(warning) == "--vars:1:1  nothing asks for the variable `upp`; did you mean `up`?"
+    assert warning.severity == "warning"
 
 
 def test_a_bad_variable_points_at_where_it_is_used(project):

@@ -263,10 +263,18 @@ class AlsoAccepts:
         return {"anyOf": [*(own["anyOf"] if set(own) == {"anyOf"} else [own]), *self.schemas]}
 
 
+# A value may be a variable, which is filled in before values are checked.
+_VARIABLE = {"type": "string", "pattern": r"^\$\{\s*[A-Za-z_][A-Za-z0-9_]*\s*\}$"}
+
+
+def _or_variable(*schemas: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [*schemas, _VARIABLE]})
+
+
 def _schema(dimension: units.Dimension) -> WithJsonSchema:
     pattern = "|".join(sorted(filter(None, dimension.factors), key=len, reverse=True))
     text = {"type": "string", "pattern": rf"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*({pattern})?\s*$"}
-    return WithJsonSchema({"anyOf": [{"type": "number"}, text]})
+    return _or_variable({"type": "number"}, text)
 
 
 Length = Annotated[float, PlainValidator(_quantity(units.LENGTH)), _schema(units.LENGTH)]
@@ -274,10 +282,10 @@ Angle = Annotated[float, PlainValidator(_quantity(units.ANGLE)), _schema(units.A
 Duration = Annotated[float, PlainValidator(_quantity(units.TIME)), _schema(units.TIME)]
 Mass = Annotated[float, PlainValidator(_quantity(units.MASS)), _schema(units.MASS)]
 Share = Annotated[float, PlainValidator(_quantity(units.SHARE)), _schema(units.SHARE)]
-Number = Annotated[float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
-Count = Annotated[int, PlainValidator(_count), WithJsonSchema({"type": "integer"})]
+Number = Annotated[float, PlainValidator(_number), _or_variable({"type": "number"})]
+Count = Annotated[int, PlainValidator(_count), _or_variable({"type": "integer"})]
 Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
-Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Flag = Annotated[bool, PlainValidator(_flag), _or_variable({"type": "boolean"})]
 
 _TIMED = {"type": "string", "pattern": r"^\s*[0-9.]+([eE][-+]?[0-9]+)?\s*(f|frames?|s|ms|min|%)?\s*$"}
 _ROWS = {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*(px|%)?\s*$"}
@@ -285,12 +293,12 @@ MomentField = Annotated[
     units.Moment,
     PlainValidator(_parsed(units.parse_moment, units.Moment)),
     PlainSerializer(units.Moment.as_written, return_type=str),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _TIMED]}),
+    _or_variable({"type": "number", "minimum": 0}, _TIMED),
 ]
 RowField = Annotated[
     units.Row,
     PlainValidator(_parsed(units.parse_row, units.Row)),
-    WithJsonSchema({"anyOf": [{"type": "number"}, _ROWS]}),
+    _or_variable({"type": "number"}, _ROWS),
 ]
 
 PointPair = Annotated[tuple[Number, Number], BeforeValidator(_listed((2,), "a point `[x, y]`"))]
