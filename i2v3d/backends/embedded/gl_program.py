@@ -79,6 +79,16 @@ void main() {
 """
 )
 
+_COLOUR_OPAQUE = (
+    _SURFACE
+    + """
+layout(location = 0) out vec4 colour;
+void main() {
+    colour = vec4(surface(texture_point()).rgb, 1.0);
+}
+"""
+)
+
 _PASSES = (
     _SURFACE
     + """
@@ -91,7 +101,7 @@ layout(location = 2) out vec2 flow_forward;
 layout(location = 3) out vec2 flow_backward;
 void main() {
     vec2 point = texture_point();
-    if (textureLod(picture, point, 0.0).a < 0.5) discard;
+    ALPHA_TEST
     depth = clip.w;
     code = 2.0 * id + (textureLod(observed, point, 0.0).r >= 0.5 ? 1.0 : 0.0);
     vec2 here = clip.xy / clip.w;
@@ -100,26 +110,35 @@ void main() {
 }
 """
 )
+_ALPHA_TEST = "if (textureLod(picture, point, 0.0).a < 0.5) discard;"
 
 
 @dataclass(frozen=True)
 class Programs:
-    """The three ways of drawing a surface: where it is solid, its colour, its passes."""
+    """The ways of drawing a surface: where it is solid, its colour, its passes; the last two also without alpha."""
 
     solid: Any  # moderngl.Program
     colour: Any
+    colour_opaque: Any
     passes: Any
+    passes_opaque: Any
 
 
 def make_programs(context: Any) -> Programs:  # Any: moderngl.Context
     """Compiles the shaders; texture units: 0 the picture, 1 the observed map."""
-    solid, colour, passes = (
-        context.program(vertex_shader=_VERTEX, fragment_shader=fragment) for fragment in (_SOLID, _COLOUR, _PASSES)
+    fragments = (
+        _SOLID,
+        _COLOUR,
+        _COLOUR_OPAQUE,
+        _PASSES.replace("ALPHA_TEST", _ALPHA_TEST),
+        _PASSES.replace("ALPHA_TEST", ""),
     )
-    for program in (solid, colour, passes):
-        program["picture"].value = 0
-    passes["observed"].value = 1
-    return Programs(solid, colour, passes)
+    programs = [context.program(vertex_shader=_VERTEX, fragment_shader=fragment) for fragment in fragments]
+    for program in programs:
+        for name, unit in (("picture", 0), ("observed", 1)):
+            if name in program:  # the compiler drops what a program does not use
+                program[name].value = unit
+    return Programs(*programs)
 
 
 class Surface:
@@ -128,7 +147,9 @@ class Surface:
     def __init__(self, context: Any, programs: Programs, *, object_id: int, folder: Path) -> None:
         mesh = Mesh(folder).read()
         self.id = object_id
+        self.is_opaque = bool(mesh.texture[..., 3].min() == 255)
         self.vertices = np.ascontiguousarray(mesh.vertices_m, np.float32)
+        self._world_vertices = self.vertices
         self._context = context
         self._rest = context.buffer(self.vertices.tobytes())
         self._texcoords = context.buffer(np.ascontiguousarray(mesh.texcoords, np.float32).tobytes())
@@ -137,8 +158,8 @@ class Surface:
         self.observed = _texture(context, mesh.is_observed[..., None])
         self._deformed = [context.buffer(reserve=self.vertices.nbytes) for _ in range(3)]
         self._arrays = {
-            (name, is_deformed): self._vertex_array(program, self._deformed if is_deformed else [self._rest] * 3)
-            for name, program in vars(programs).items()
+            (program, is_deformed): self._vertex_array(program, self._deformed if is_deformed else [self._rest] * 3)
+            for program in vars(programs).values()
             for is_deformed in (False, True)
         }
 
@@ -149,16 +170,21 @@ class Surface:
         content = [(buffers[name], "3f", name) for name in names]
         return self._context.vertex_array(program, content, index_buffer=self._faces, index_element_size=4)
 
+    def shown_vertices(self, *, is_deformed: bool) -> Array:
+        """Returns the vertices that are drawn: the mesh's own, or the world ones last given to `deform`."""
+        return self._world_vertices if is_deformed else self.vertices
+
     def deform(self, positions: tuple[Array, Array, Array]) -> None:
         """Sets the world vertices of this frame, the next and the previous one."""
+        self._world_vertices = positions[0]
         for buffer, vertices in zip(self._deformed, positions, strict=True):
             buffer.write(np.ascontiguousarray(vertices, np.float32).tobytes())
 
-    def draw(self, program_name: str, *, is_deformed: bool) -> None:
-        """Draws with the program of this name in `Programs`, whose uniforms are set."""
+    def draw(self, program: Any, *, is_deformed: bool) -> None:  # Any: moderngl.Program
+        """Draws with one of the `Programs`, whose uniforms are set."""
         self.picture.use(0)
         self.observed.use(1)
-        self._arrays[program_name, is_deformed].render()
+        self._arrays[program, is_deformed].render()
 
     def release(self) -> None:
         """Frees what it holds on the graphics side."""

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +24,24 @@ from i2v3d.backends.base import RenderedFrame
 from i2v3d.backends.embedded.gl_program import Programs, Surface, load_surfaces, make_programs
 from i2v3d.backends.embedded.scene_cache import FileIdentity, Moment, Neighbours, files_identity
 from i2v3d.blender.system_libraries import debian_packages, egl_libraries
-from i2v3d.errors import MissingBackendError, StageError
+from i2v3d.errors import MissingBackendError
 from i2v3d.geometry.frames import Array, Resolution
 
 SAMPLES = 4
+BACKGROUND_ID = 1
 _NEAREST_SHARE = 1e-4  # the near plane never comes closer than this share of the far plane
 _PROBE = "import moderngl; moderngl.create_context(standalone=True, backend='egl', require=330).release()"
 _FLOW_LIMIT_PX = 1e6
 
 
 @dataclass(frozen=True)
-class _Target:
-    """Where a frame of one size is drawn."""
+class _Box:
+    """A part of the frame, whole pixels."""
 
-    colour: Any  # moderngl.Framebuffer, several samples
-    resolved: Any
-    passes: Any
-
-    def release(self) -> None:
-        for framebuffer in (self.colour, self.resolved, self.passes):
-            for attachment in (*framebuffer.color_attachments, framebuffer.depth_attachment):
-                if attachment is not None:
-                    attachment.release()
-            framebuffer.release()
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +52,12 @@ class _Draw:
     clips: tuple[Array, Array, Array]
     is_deformed: bool
 
-    def with_program(self, name: str, program: Any) -> None:
+    def with_program(self, program: Any) -> None:
         names = ("clip_from_mesh", "clip_from_mesh_next", "clip_from_mesh_previous")
         for uniform, clip in zip(names, self.clips, strict=True):
             if uniform in program:  # the compiler drops what a program does not use
                 program[uniform].write(np.ascontiguousarray(clip.T, np.float32).tobytes())
-        self.surface.draw(name, is_deformed=self.is_deformed)
+        self.surface.draw(program, is_deformed=self.is_deformed)
 
 
 class GlRenderer:
@@ -80,18 +76,19 @@ class GlRenderer:
         self._programs: Programs = make_programs(self._context)
         self._scene: tuple[Surface, ...] = ()
         self._scene_key: tuple[FileIdentity, ...] = ()
-        self._target: _Target | None = None
-        self._target_size: Resolution | None = None
+        self._plain: Any = None
+        self._passes: Any = None
 
     def render(self, static: Path, states: tuple[Path, ...], current: int, resolution: Resolution) -> RenderedFrame:
         """Returns the frame `states[current]`, as `backends.base.SceneRenderer` says."""
         surfaces = self._load(static)
-        target = self._size(resolution)
+        self._size(resolution)
         moments = Neighbours.read(states, current)
         draws = _arrange(surfaces, moments, resolution)
-        colour = self._draw_colour(target, draws)
-        drawn = self._draw_passes(target, draws)
-        return RenderedFrame(colour, _passes(*drawn, moments))
+        colour = self._draw_background(draws)
+        for box in _object_box(draws, resolution):
+            colour[box.top : box.bottom, box.left : box.right] = self._draw_smooth(draws, box, resolution)
+        return RenderedFrame(colour, _passes(*self._draw_passes(draws), moments))
 
     def _load(self, static: Path) -> tuple[Surface, ...]:
         key = files_identity(static)
@@ -103,44 +100,78 @@ class GlRenderer:
             self._scene_key = key
         return self._scene
 
-    def _size(self, resolution: Resolution) -> _Target:
-        if self._target is None or self._target_size != resolution:
-            if self._target is not None:
-                self._target.release()
-            self._target, self._target_size = _make_target(self._context, resolution), resolution
-        return self._target
+    def _size(self, resolution: Resolution) -> None:
+        context, size = self._context, (resolution.width, resolution.height)
+        if self._plain is not None and self._plain.size == size:
+            return
+        for framebuffer in (self._plain, self._passes):
+            if framebuffer is not None:
+                _release(framebuffer)
+        self._plain = context.framebuffer([context.renderbuffer(size, 4)], context.depth_renderbuffer(size))
+        self._passes = context.framebuffer(
+            [context.renderbuffer(size, components, dtype="f4") for components in (1, 1, 2, 2)],
+            context.depth_renderbuffer(size),
+        )
 
-    def _draw_colour(self, target: _Target, draws: list[_Draw]) -> Array:
-        import moderngl
-
-        context, framebuffer = self._context, target.colour
-        framebuffer.use()
-        framebuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        context.enable_only(moderngl.DEPTH_TEST)
-        context.depth_func = "<="
-        context.enable(moderngl.BLEND)
+    def _draw_background(self, draws: list[_Draw]) -> Array:
+        self._plain.use()
+        self._clear(self._plain)
         for draw in draws:
-            context.blend_func = moderngl.ZERO, moderngl.ONE  # depth only
-            framebuffer.depth_mask = True
-            draw.with_program("solid", self._programs.solid)
-            context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
-            framebuffer.depth_mask = False
-            draw.with_program("colour", self._programs.colour)
-        framebuffer.depth_mask = True
-        context.copy_framebuffer(target.resolved, framebuffer)
-        return _read(target.resolved, 0, components=3, dtype="f1", numpy_type=np.uint8)
+            if draw.surface.id == BACKGROUND_ID:
+                self._blend(self._plain, draw)
+        return _read(self._plain, 0, components=3, dtype="f1", numpy_type=np.uint8)
 
-    def _draw_passes(self, target: _Target, draws: list[_Draw]) -> tuple[Array, Array, Array, Array]:
+    def _draw_smooth(self, draws: list[_Draw], box: _Box, resolution: Resolution) -> Array:
+        """Returns the colours inside a box of the frame, edges smoothed."""
+        context, size = self._context, (box.right - box.left, box.bottom - box.top)
+        samples = context.framebuffer(
+            [context.renderbuffer(size, 4, samples=SAMPLES)], context.depth_renderbuffer(size, samples=SAMPLES)
+        )
+        resolved = context.framebuffer([context.renderbuffer(size, 4)])
+        samples.use()
+        samples.viewport = (-box.left, -box.top, resolution.width, resolution.height)
+        self._clear(samples)
+        for draw in draws:
+            self._blend(samples, draw)
+        context.copy_framebuffer(resolved, samples)
+        pixels = _read(resolved, 0, components=3, dtype="f1", numpy_type=np.uint8)
+        _release(samples)
+        _release(resolved)
+        return pixels
+
+    def _clear(self, framebuffer: Any) -> None:
         import moderngl
 
-        program, framebuffer = self._programs.passes, target.passes
-        framebuffer.use()
         framebuffer.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self._context.enable_only(moderngl.DEPTH_TEST)
-        program["half_size"].value = (framebuffer.width / 2, framebuffer.height / 2)
+        self._context.depth_func = "<="
+
+    def _blend(self, framebuffer: Any, draw: _Draw) -> None:
+        """Draws a surface over what is there: opaque as it is, else its solid part's depth first, then its colour."""
+        import moderngl
+
+        if draw.surface.is_opaque:
+            draw.with_program(self._programs.colour_opaque)
+            return
+        context = self._context
+        context.enable(moderngl.BLEND)
+        context.blend_func = moderngl.ZERO, moderngl.ONE  # depth only
+        draw.with_program(self._programs.solid)
+        context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        framebuffer.depth_mask = False
+        draw.with_program(self._programs.colour)
+        framebuffer.depth_mask = True
+        context.disable(moderngl.BLEND)
+
+    def _draw_passes(self, draws: list[_Draw]) -> tuple[Array, Array, Array, Array]:
+        framebuffer = self._passes
+        framebuffer.use()
+        self._clear(framebuffer)
         for draw in reversed(draws):  # near things first hide the most
+            program = self._programs.passes_opaque if draw.surface.is_opaque else self._programs.passes
+            program["half_size"].value = (framebuffer.width / 2, framebuffer.height / 2)
             program["id"].value = float(draw.surface.id)
-            draw.with_program("passes", program)
+            draw.with_program(program)
         depth, codes, forward, backward = (
             _read(framebuffer, index, components=components, dtype="f4", numpy_type=np.float32)
             for index, components in enumerate((1, 1, 2, 2))
@@ -163,16 +194,15 @@ def _arrange(surfaces: tuple[Surface, ...], moments: Neighbours, resolution: Res
         if name in here.arrays:
             surface.deform((here.arrays[name], after.arrays[name], before.arrays[name]))
         draws.append(_Draw(surface, (now, then, once), name in here.arrays))
-    order = sorted(range(len(draws)), key=lambda i: (surfaces[i].id != 1, -sum(depths[i]), surfaces[i].id))
+    order = sorted(range(len(draws)), key=lambda i: (surfaces[i].id != BACKGROUND_ID, -sum(depths[i]), surfaces[i].id))
     return [draws[index] for index in order]
 
 
 def _passes(depth: Array, codes: Array, forward: Array, backward: Array, moments: Neighbours) -> FramePasses:
     """Returns the passes from what the shader wrote; codes are twice the id, plus one where observed."""
     for flow in (forward, backward):
-        np.clip(flow, -_FLOW_LIMIT_PX, _FLOW_LIMIT_PX, out=flow)
-        if not np.isfinite(flow.sum(dtype=np.float64)):
-            raise StageError("the flow of a frame is not a number", hint="a surface meets the camera's own plane")
+        if not np.isfinite(flow.sum(dtype=np.float64)):  # a surface that meets the camera's own plane
+            np.nan_to_num(flow, copy=False, posinf=_FLOW_LIMIT_PX, neginf=-_FLOW_LIMIT_PX)
     whole = codes.astype(np.uint16)
     depth[whole == 0] = np.inf
     return FramePasses(
@@ -184,6 +214,33 @@ def _passes(depth: Array, codes: Array, forward: Array, backward: Array, moments
         has_next=moments.has_next,
         has_previous=moments.has_previous,
     )
+
+
+def _object_box(draws: list[_Draw], resolution: Resolution) -> list[_Box]:
+    """Returns the part of the frame that holds all objects with a pixel around them; none when none is in it."""
+    boxes = [_box(draw, resolution) for draw in draws if draw.surface.id != BACKGROUND_ID]
+    if not boxes:
+        return []
+    box = _Box(
+        max(0, min(box.left for box in boxes) - 1),
+        max(0, min(box.top for box in boxes) - 1),
+        min(resolution.width, max(box.right for box in boxes) + 1),
+        min(resolution.height, max(box.bottom for box in boxes) + 1),
+    )
+    return [box] if box.left < box.right and box.top < box.bottom else []
+
+
+def _box(draw: _Draw, resolution: Resolution) -> _Box:
+    vertices = draw.surface.shown_vertices(is_deformed=draw.is_deformed)
+    corners = np.array(list(product(*zip(vertices.min(axis=0), vertices.max(axis=0), strict=True))), np.float64)
+    clip = corners @ draw.clips[0][:, :3].T + draw.clips[0][:, 3]
+    if (clip[:, 3] <= 0).any():  # it reaches behind the camera
+        return _Box(0, 0, resolution.width, resolution.height)
+    x, y = (clip[:, :2] / clip[:, 3:] + 1.0).T / 2
+    limit = 4 * max(resolution.width, resolution.height)
+    left, right = np.clip((x.min() * resolution.width, x.max() * resolution.width), -limit, limit)
+    top, bottom = np.clip((y.min() * resolution.height, y.max() * resolution.height), -limit, limit)
+    return _Box(int(np.floor(left)), int(np.floor(top)), int(np.ceil(right)), int(np.ceil(bottom)))
 
 
 def _depths(surface: Surface, moment: Moment, index: int) -> tuple[float, float]:
@@ -217,18 +274,11 @@ def _projection(moment: Moment, resolution: Resolution, near: float, far: float)
     return clip
 
 
-def _make_target(context: Any, resolution: Resolution) -> _Target:
-    size = (resolution.width, resolution.height)
-    return _Target(
-        colour=context.framebuffer(
-            [context.renderbuffer(size, 4, samples=SAMPLES)], context.depth_renderbuffer(size, samples=SAMPLES)
-        ),
-        resolved=context.framebuffer([context.renderbuffer(size, 4)]),
-        passes=context.framebuffer(
-            [context.renderbuffer(size, components, dtype="f4") for components in (1, 1, 2, 2)],
-            context.depth_renderbuffer(size),
-        ),
-    )
+def _release(framebuffer: Any) -> None:
+    for attachment in (*framebuffer.color_attachments, framebuffer.depth_attachment):
+        if attachment is not None:
+            attachment.release()
+    framebuffer.release()
 
 
 def _read(framebuffer: Any, attachment: int, *, components: int, dtype: str, numpy_type: type[Any]) -> Array:
