@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from i2v3d.spec.compose import (
     without,
 )
 from i2v3d.spec.marks import Mark, Marked, Source, parse_path
-from i2v3d.spec.suggest import hint_for
+from i2v3d.spec.suggest import hint_for, scene_name
 from i2v3d.spec.validate import follows_from, in_order, place_of, validate, validate_rest
 
 if TYPE_CHECKING:
@@ -138,8 +137,7 @@ def _resolved(spec: Spec, tree: Marked, file: Path, allow_paths: tuple[Path, ...
 def _scene_name(file: Path) -> str:
     """A scene.yaml is named by its folder, another spec by itself."""
     stem = file.name.split(".")[0]
-    name = file.parent.name if stem == "scene" else stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "scene"
+    return scene_name(file.parent.name if stem == "scene" else stem)
 
 
 def _with_command_line(tree: Marked, overrides: tuple[str, ...], profile: str | None) -> tuple[Marked, list[Problem]]:

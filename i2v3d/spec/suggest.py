@@ -1,7 +1,8 @@
-"""Near-name suggestions for keys and words that are not known."""
+"""Names: near ones for keys and words that are not known, and a scene's name out of any text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -25,6 +26,11 @@ def hint_for(word: str, known: Iterable[str], *, label: str) -> str:
     if not names:
         return f"{label}: none"
     return f"{label}: {', '.join(names)}"
+
+
+def scene_name(text: str) -> str:
+    """Returns the name of a scene, which names a folder, made of any text."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "scene"
 
 
 def _folded(word: str) -> str:
