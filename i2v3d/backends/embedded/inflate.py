@@ -90,7 +90,8 @@ def _poisson(is_inside: Array, is_cut: tuple[bool, bool, bool, bool]) -> Array:
     number = np.full(is_inside.shape, -1)
     rows, columns = np.nonzero(is_inside)
     number[rows, columns] = np.arange(len(rows))
-    diagonal = np.zeros(len(rows))
+    # Not quite zero: a thing that fills the canvas has no outline to hold the solution down.
+    diagonal = np.full(len(rows), 1e-6)
     entries: list[tuple[Array, Array]] = []
     for (down, right), cut in zip(((0, -1), (-1, 0), (0, 1), (1, 0)), is_cut, strict=True):
         y, x = rows + down, columns + right

@@ -145,6 +145,15 @@ def test_a_thing_cut_by_the_frame_goes_on_beyond_it():
     assert np.ptp(mesh.vertices_m[at_frame, 1]) > 0.5 * np.ptp(mesh.vertices_m[:, 1])
 
 
+def test_a_thing_that_fills_the_photo_still_gets_a_body():
+    cut_out = coloured(np.ones((120, 160)))
+    mesh = lift(MIRROR, cut_out)
+    assert find_mesh_faults(mesh.vertices_m, mesh.faces) == ()
+    error, overlap = compare_with_photo(mesh, STANDING, cut_out)
+    assert error <= 0.6
+    assert overlap == 1.0
+
+
 def test_a_leaning_post_keeps_its_lean():
     rows = np.arange(120)
     alpha = np.zeros((120, 160))
