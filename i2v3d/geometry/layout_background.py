@@ -13,7 +13,8 @@ from i2v3d.geometry.frames import Array, Camera, Intrinsics
 from i2v3d.geometry.layout_solve import ground_point, horizon_row
 
 _EYE_SHARE = 0.6  # a room's horizon, as a share of its wall's height over the floor
-_BEHIND = 1.15  # a backdrop of unknown distance is this much further away than what stands before it
+_BEHIND = 1.15  # a backdrop of unknown distance is at least this much further away than what stands before it,
+_FURTHEST_BEHIND = 1.6  # and at most this much, so that a camera that orbits the thing does not sweep past the photo
 _BEHIND_FLOATING = 1.6
 _LEAST_DISTANCE_M = 3.0
 _FAR_SHARE = 12.0
@@ -92,7 +93,7 @@ def _backdrop_distance(surfaces: Surfaces, camera: Camera, pivots: Mapping[str, 
     height = camera.intrinsics.resolution.height
     row = horizon_row(camera) + 0.01 * height
     distance = float(ground_point(camera, centre, row, "the backdrop")[1])
-    return max(distance, _BEHIND * reach_m)
+    return float(np.clip(distance, _BEHIND * reach_m, _FURTHEST_BEHIND * reach_m)) if reach_m > 0 else distance
 
 
 def _check_behind(distance_m: float, pivots: Mapping[str, Array], what: str, hint: str) -> None:

@@ -1,8 +1,8 @@
-"""The embedded inpainter: PatchMatch guided by the layout, and a membrane where the picture is smooth.
+"""The embedded inpainter: PatchMatch guided by the layout, and a membrane across narrow gaps in smooth parts.
 
-PatchMatch continues texture and structure but leaves blotches and seams in skies and blurred rooms; a
-membrane is seamless but has no texture. How much of each is used follows from the texture of the known
-pixels around the hole.
+PatchMatch continues texture and structure but leaves blotches in a clear sky; a membrane is seamless there
+but knows nothing of what is far from the hole's edge. The membrane is used near the edge, and only where the
+known pixels around it show no texture.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ _SEED = 1
 _PATCH_RADIUS_PX = 3
 _GUIDE_WEIGHT = 0.5
 _MOST_HOLE_PX = 260_000  # larger holes are filled in a smaller picture: time grows with their area
-_RING_PX = 32  # how far around a hole its surroundings are judged
-_SMOOTH_DETAIL, _ROUGH_DETAIL = 1.6, 4.5  # grey levels of detail below and above which it is all membrane, all patches
-_DETAIL_PX = 2.0
+_COARSE_HOLE_PX = 120_000
+_RING_PX = 24  # how far around a hole its surroundings are judged
+_SMOOTH_DETAIL, _ROUGH_DETAIL = 2.0, 4.0  # grey levels of detail below and above which it is all membrane, all patches
+_DETAIL_PX = 5.0
 _GRAIN_PX = 1.2
+_MOST_GRAIN = 6.0
+_MEMBRANE_SHARE = 0.05  # of the picture's width: how far the membrane reaches into a hole
 
 
 class GuidedPatchMatch:
@@ -46,7 +49,7 @@ class GuidedPatchMatch:
         if smoothness[is_hole].max(initial=0) > 0.01:
             membrane = stretch_membrane(picture.astype(np.float32), ~is_hole)
             grain = result - cv2.GaussianBlur(result, (0, 0), _GRAIN_PX)
-            result = smoothness * (membrane + np.clip(grain, -6, 6)) + (1 - smoothness) * result
+            result = smoothness * (membrane + np.clip(grain, -_MOST_GRAIN, _MOST_GRAIN)) + (1 - smoothness) * result
         filled = np.clip(np.rint(result), 0, 255).astype(np.uint8)
         filled[~is_hole] = picture[~is_hole]
         return filled
@@ -54,9 +57,10 @@ class GuidedPatchMatch:
 
 def _fill_with_patches(picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array) -> Array:
     """Returns the picture with patches in its hole, found in a smaller picture when the hole is large."""
-    factor = min(1.0, float(np.sqrt(_MOST_HOLE_PX / np.count_nonzero(is_hole))))
-    if factor == 1.0:
+    hole_px = np.count_nonzero(is_hole)
+    if hole_px <= _MOST_HOLE_PX:
         return _patch_match(picture, is_hole, guide, is_forbidden)
+    factor = float(np.sqrt(_COARSE_HOLE_PX / hole_px))
     height, width = is_hole.shape
     size = (max(16, round(width * factor)), max(16, round(height * factor)))
     # Colours of the hole must not leak into the known pixels beside it.
@@ -96,22 +100,21 @@ def _patch_match(picture: Array, is_hole: Array, guide: Array | None, is_forbidd
 
 
 def _smoothness(picture: Array, is_hole: Array) -> Array:
-    """Returns float32 (height, width) in 0..1 inside the hole: 1 where the known pixels nearby have no texture."""
+    """Returns float32 (height, width) in 0..1: 1 in the hole near known pixels without texture."""
+    height, width = is_hole.shape
     grey = picture.astype(np.float32).mean(axis=2)
     known = (~is_hole).astype(np.float32)
     local_mean = _masked_blur(grey, known, _DETAIL_PX)
-    energy = _masked_blur((grey - local_mean) ** 2, known, 3 * _DETAIL_PX)
-    detail = np.sqrt(energy)
-    ring = ~is_hole & (ndimage.distance_transform_edt(~is_hole) <= _RING_PX)
-    factor = 4
-    height, width = is_hole.shape
-    size = (max(4, width // factor), max(4, height // factor))
-    weight = cv2.resize(ring.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    detail = np.sqrt(_masked_blur((grey - local_mean) ** 2, known, _DETAIL_PX))
+    ring = (~is_hole & (ndimage.distance_transform_edt(~is_hole) <= _RING_PX)).astype(np.float32)
+    size = (max(4, width // 4), max(4, height // 4))
+    weight = cv2.resize(ring, size, interpolation=cv2.INTER_AREA)
     level = cv2.resize(detail * ring, size, interpolation=cv2.INTER_AREA) / np.maximum(weight, 1e-6)
     spread = stretch_membrane(level[..., None], weight > 0.3)[..., 0]
     around = cv2.resize(cv2.GaussianBlur(spread, (0, 0), 2), (width, height), interpolation=cv2.INTER_LINEAR)
     rough = np.clip((around - _SMOOTH_DETAIL) / (_ROUGH_DETAIL - _SMOOTH_DETAIL), 0, 1)
-    smooth = (1 - rough * rough * (3 - 2 * rough)).astype(np.float32)
+    inward = ndimage.distance_transform_edt(is_hole) / (_MEMBRANE_SHARE * width)
+    smooth = (1 - rough * rough * (3 - 2 * rough)) * np.exp(-np.maximum(inward - 1, 0) ** 2 * 4)
     return np.where(is_hole, smooth, 0).astype(np.float32)
 
 
