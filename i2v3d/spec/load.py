@@ -90,8 +90,9 @@ def load_scene(
     tree = base if variant is None else apply_variant(base, _chosen(variants, variant, file))
     tree, refused = _with_command_line(tree, overrides, profile)
     problems += refused
+    problems += _misplaced(tree)
     reading.problems.clear()
-    tree = substitute(reading, tree)
+    tree = _without_empty(substitute(reading, tree))
     spec, wrong = validate(tree)
     # A text whose variable is unknown is wrong already; what it would have been is not.
     unknown = {(problem.path, problem.line) for problem in reading.problems}
@@ -151,6 +152,22 @@ def _with_command_line(tree: Marked, overrides: tuple[str, ...], profile: str | 
         except SpecError as error:
             problems += error.problems
     return tree, problems
+
+
+def _without_empty(tree: Marked) -> Marked:
+    """A section of which every line is commented out is as good as not there."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    return without(tree, *(key for key, section in sections.items() if section.value is None))
+
+
+def _misplaced(tree: Marked) -> list[Problem]:
+    """Finds sections that are read before variants and overrides apply, and so would be ignored in them."""
+    hint = "write it in the file itself"
+    return [
+        mark.problem(f"`{key}` can't be given by a variant or on the command line", hint=hint, path=key)
+        for key in ("include", "variants")
+        if (mark := tree.key_marks.get(key)) is not None
+    ]
 
 
 def _chosen(variants: Marked, name: str, file: Path) -> Marked:

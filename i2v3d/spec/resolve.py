@@ -175,9 +175,11 @@ def _check_motion_files(collector: Collector, motion: Motion, path: SpecPath) ->
 def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:
     """Checks and notes the parts of the language that this version only reads."""
     resolve_times(collector, timing, [key.at for key in spec.guidance.strength], ("guidance", "strength"))
-    for name in spec.guidance.objects:
+    for name, guidance in spec.guidance.objects.items():
+        path: SpecPath = ("guidance", "objects", name)
+        resolve_times(collector, timing, [key.at for key in guidance.strength], collector.below(path, "strength"))
         if name not in names:
-            collector.unknown(("guidance", "objects", name), name, names)
+            collector.unknown(path, name, names)
     for name in spec.simulate:
         collector.not_yet(("simulate", name), "physics is")
         if name not in names:

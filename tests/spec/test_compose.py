@@ -138,6 +138,17 @@ def test_a_wrong_override_points_at_the_command_line(project, override):
     assert found == [OVERRIDES[override]]
 
 
+@pytest.mark.parametrize("override", ["include=base.yaml", "variants.slow=null"])
+def test_what_an_override_could_not_change_is_refused(project, override):
+    (line,) = problems(project / "scene.yaml", overrides=(override,))
+    assert "can't be given by a variant or on the command line" in line
+
+
+def test_an_override_may_set_a_variable(project):
+    scene = load_scene(project / "scene.yaml", overrides=("vars.up=9m",)).scene
+    assert scene.motion["rocket"][-1].move_m == (0.0, 0.0, 9.0)
+
+
 def test_all_overrides_are_checked_at_once(project):
     found = problems(project / "scene.yaml", overrides=("output.fps=abc", "seeed=1"))
     assert [line.split("  ")[0] for line in found] == ["--set:1:12", "--set:2:1"]

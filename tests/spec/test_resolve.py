@@ -49,6 +49,10 @@ def test_the_smallest_spec_has_every_default(load):
     assert scene.backends["render"] == "gl"
 
 
+def test_an_empty_section_is_as_good_as_not_there(load):
+    assert scene_of(load, "objects:\nmotion:\n  # later\n").objects == ()
+
+
 @pytest.mark.parametrize(
     ("framing", "corner"), [("center", (0, 53)), ("top", (0, 0)), ("bottom", (0, 107)), ("left", (0, 53))]
 )
