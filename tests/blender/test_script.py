@@ -1,5 +1,7 @@
 import ast
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import jinja2
@@ -63,6 +65,19 @@ def test_the_library_of_a_script_imports_nothing_of_the_package(tmp_path):
                 assert not module.startswith("i2v3d"), f"{file.name} imports {module}"
                 if module.startswith("lib."):
                     assert module.removeprefix("lib.") in names
+
+
+@pytest.mark.slow
+def test_the_library_is_typed_like_the_package(tmp_path):
+    (tmp_path / "lib").mkdir()
+    write_lib(tmp_path / "lib")
+    (tmp_path / "render_passes.py").write_bytes((templates_dir() / "bpy" / "render_passes.py").read_bytes())
+    settings = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    command = [sys.executable, "-m", "mypy", "--config-file", str(settings), "--explicit-package-bases"]
+    run = subprocess.run(
+        [*command, "lib", "render_passes.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
 
 
 def test_no_file_of_the_library_hides_a_shared_module():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from i2v3d.errors import BlenderError
 from i2v3d.geometry.frames import OPENCV_FROM_OPENGL
@@ -115,6 +116,26 @@ print(json.dumps({{
     assert found["view"] == "Standard"
     assert found["frames"] == [1, 5, 1]
     assert found["eases"][0] == ["CUBIC", "EASE_IN"]
+
+
+def test_the_blend_itself_renders_the_photo(tmp_path, outputs):
+    """The product for artists is the same scene: Blender's own picture of frame 1 is the photo."""
+    picture = tmp_path / "frame.png"
+    code = f"""
+bpy.ops.wm.open_mainfile(filepath={str(outputs.blend.path)!r})
+scene = bpy.context.scene
+scene.cycles.samples = 1
+bpy.data.collections['Objects'].objects[{f"{hand.NASTY} mesh"!r}].hide_render = True
+scene.render.filepath = {str(picture)!r}
+bpy.ops.render.render(write_still=True)
+"""
+    in_blender(tmp_path, code)
+    with Pillow.open(picture) as opened:
+        rendered = np.asarray(opened.convert("RGB")).astype(int)
+    difference = np.abs(rendered - hand.photo()[hand.TOP :])
+    alpha = hand.card_picture()[hand.TOP :, :, 3]
+    assert difference[(alpha == 0) | (alpha == 255)].max() <= 1
+    assert difference.mean() <= 0.1
 
 
 def test_the_glb_has_the_names_the_pictures_and_the_motion(outputs):

@@ -34,7 +34,9 @@ def animate_object(thing: Any, motion: Motion, *, place: Array, scale: float) ->
         place: Its position at rest, which the keys of `move_m` are added to.
         scale: Its scale at rest, which the keys of `scale` are multiplied with.
     """
-    curves = compat.action_curves(thing, f"{thing.name} motion") if motion else None
+    if not motion:
+        return
+    curves = compat.action_curves(thing, f"{thing.name} motion")
     for name, channel in motion.items():
         if name in _MODES:
             thing.rotation_mode = _MODES[name]
