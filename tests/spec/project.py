@@ -27,6 +27,7 @@ def make_project(folder: Path) -> Path:
     (folder / "good.glb").write_bytes(b"glTF" + struct.pack("<II", 2, 12))
     (folder / "fake.glb").write_bytes(b"this is not a mesh")
     (folder / "fake.npy").write_bytes(b"this is not an array")
+    (folder / "dance.bvh").write_text("HIERARCHY\n")
     (folder / "edited.blend").write_bytes(b"BLENDER-v500")
     (folder / "base.yaml").write_text("output: {fps: 24}\n")
     (folder / "circle.yaml").write_text("include: circle.yaml\n")
