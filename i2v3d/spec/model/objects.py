@@ -48,6 +48,8 @@ Polygon = Annotated[list[PointPair], BeforeValidator(_polygon)]
 
 def _polygons(value: Any) -> Any:
     """One polygon (a list of points) stands for a list of one."""
+    if not isinstance(value, list | tuple):
+        raise wrong(f"expected a polygon, got {describe(value)}", "for example `[[10, 10], [90, 10], [50, 80]]`")
     is_one = isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple)
     if is_one and value[0] and not isinstance(value[0][0], list | tuple):
         return [value]
