@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SOFT_JOIN = 1 / 24  # at a join of two surfaces the depth is 3 % less than that of either
 _ROOM_JOIN = 1 / 60
 _LOWEST_INVERSE = 1e-9
+_FOLD = 0.4
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,16 @@ def inverse_depths(background: Mapping[str, Any], camera: Camera, pixels: Array)
     raise ValueError(f"layout {kind} has no surfaces of its own")
 
 
+def _folded(share: Array) -> Array:
+    """Returns shares in 0..1; those outside are folded back and pressed together.
+
+    What lies past the photo's edge is filled from a band along that edge, not from its last row alone.
+    """
+    above = np.maximum(-share, 0) * _FOLD
+    below = np.maximum(share - 1, 0) * _FOLD
+    return np.asarray(np.clip(np.clip(share, 0, 1) + above - below, 0, 1))
+
+
 def fill_guide(layout: SolvedLayout, window: Window) -> Array | None:
     """Returns where filling should copy from, float32 (height, width, 3) in 0..1, or None for anywhere.
 
@@ -92,7 +103,7 @@ def fill_guide(layout: SolvedLayout, window: Window) -> Array | None:
     height = layout.camera.intrinsics.resolution.height
     guide = np.zeros((*window.resolution.shape, 3), np.float32)
     if kind != "room":
-        guide[..., 0] = np.clip(pixels[..., 1] / height, 0, 1)
+        guide[..., 0] = _folded(pixels[..., 1] / height)
         return guide
     terms = inverse_depths(layout.background, layout.camera, pixels)
     names = list(terms)

@@ -89,14 +89,14 @@ def run(inputs: Inputs, params: Params, backend: Inpainter, work: WorkDir) -> Ou
         StageError: The objects cover so much that nothing is left to fill from.
     """
     photo = inputs.photo.read()
-    hole = np.zeros(photo.shape[:2], bool)
+    height, width = photo.shape[:2]
+    hole = np.zeros((height, width), bool)
     for alpha in inputs.alphas:
         hole |= alpha.read() >= _VISIBLE
     hole = grow_mask(hole, params.hole_grow_px, params.shadow_grow_px)
-    is_forbidden = fill_polygons(photo.shape[:2], params.forbidden)
+    is_forbidden = fill_polygons((height, width), params.forbidden)
     _check(hole | is_forbidden)
     work.progress(0.1, f"{100 * float(hole.mean()):.0f} % to fill")
-    height, width = hole.shape
     guide = fill_guide(inputs.layout.read(), Window(0, 0, Resolution(width, height)))
     filled = backend.inpaint(photo, hole, guide, is_forbidden if params.forbidden else None)
     outputs = Outputs(Image(work.output("filled")), Matte(work.output("hole")))

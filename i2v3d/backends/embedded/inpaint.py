@@ -25,6 +25,7 @@ _SMOOTH_DETAIL, _ROUGH_DETAIL = 2.0, 4.0  # grey levels of detail below and abov
 _DETAIL_PX = 5.0
 _GRAIN_PX = 1.2
 _MOST_GRAIN = 6.0
+_AGREEING = 10.0  # grey levels by which smoothed patches and membrane may differ in a clear sky
 _MEMBRANE_SHARE = 0.05  # of the picture's width: how far the membrane reaches into a hole
 
 
@@ -48,8 +49,9 @@ class GuidedPatchMatch:
         result = patches.astype(np.float32)
         if smoothness[is_hole].max(initial=0) > 0.01:
             membrane = stretch_membrane(picture.astype(np.float32), ~is_hole)
+            share = smoothness * _agreement(result, membrane)[..., None]
             grain = result - cv2.GaussianBlur(result, (0, 0), _GRAIN_PX)
-            result = smoothness * (membrane + np.clip(grain, -_MOST_GRAIN, _MOST_GRAIN)) + (1 - smoothness) * result
+            result = share * (membrane + np.clip(grain, -_MOST_GRAIN, _MOST_GRAIN)) + (1 - share) * result
         filled = np.clip(np.rint(result), 0, 255).astype(np.uint8)
         filled[~is_hole] = picture[~is_hole]
         return filled
@@ -103,7 +105,7 @@ def _smoothness(picture: Array, is_hole: Array) -> Array:
     """Returns float32 (height, width) in 0..1: 1 in the hole near known pixels without texture."""
     height, width = is_hole.shape
     grey = picture.astype(np.float32).mean(axis=2)
-    known = (~is_hole).astype(np.float32)
+    known = np.where(is_hole, np.float32(0), np.float32(1))
     local_mean = _masked_blur(grey, known, _DETAIL_PX)
     detail = np.sqrt(_masked_blur((grey - local_mean) ** 2, known, _DETAIL_PX))
     ring = (~is_hole & (ndimage.distance_transform_edt(~is_hole) <= _RING_PX)).astype(np.float32)
@@ -114,10 +116,21 @@ def _smoothness(picture: Array, is_hole: Array) -> Array:
     around = cv2.resize(cv2.GaussianBlur(spread, (0, 0), 2), (width, height), interpolation=cv2.INTER_LINEAR)
     rough = np.clip((around - _SMOOTH_DETAIL) / (_ROUGH_DETAIL - _SMOOTH_DETAIL), 0, 1)
     inward = ndimage.distance_transform_edt(is_hole) / (_MEMBRANE_SHARE * width)
-    smooth = (1 - rough * rough * (3 - 2 * rough)) * np.exp(-np.maximum(inward - 1, 0) ** 2 * 4)
+    smooth = (1 - rough * rough * (3 - 2 * rough)) * np.exp(-(np.maximum(inward - 1, 0) ** 2) * 4)
     return np.where(is_hole, smooth, 0).astype(np.float32)
+
+
+def _agreement(patches: Array, membrane: Array) -> Array:
+    """Returns float32 (height, width) in 0..1: 1 where patches and membrane tell the same but for detail.
+
+    Where they differ the patches continue something, which a membrane would wipe out.
+    """
+    difference = np.abs(cv2.GaussianBlur(np.asarray(patches - membrane, np.float32), (0, 0), _DETAIL_PX))
+    return np.asarray(np.exp(-((difference.max(axis=2) / _AGREEING) ** 2)))
 
 
 def _masked_blur(values: Array, weight: Array, sigma: float) -> Array:
     total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    return np.asarray(cv2.GaussianBlur(values * weight, (0, 0), sigma) / np.maximum(total, 1e-4))
+    return np.asarray(
+        cv2.GaussianBlur(np.asarray(values * weight, np.float32), (0, 0), sigma) / np.maximum(total, 1e-4)
+    )

@@ -99,7 +99,7 @@ def foreground_colours(photo: Array, alpha: Array) -> Array:
 
 def _weighted_blur(picture: Array, weight: Array, size: int) -> Array:
     total = cv2.blur(weight, (size, size))[..., None]
-    blurred = cv2.blur(picture * weight, (size, size)) / np.maximum(total, 1e-5)
+    blurred = cv2.blur(np.asarray(picture * weight, np.float32), (size, size)) / np.maximum(total, 1e-5)
     return np.where(total > 1e-4, blurred, picture)
 
 

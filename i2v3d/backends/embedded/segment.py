@@ -62,14 +62,15 @@ def _from_mask(photo: Array, prompts: Prompts, file: Path) -> Array:
     scaled = cv2.resize(levels.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     is_thing = scaled > 127.5
     if prompts.polygons:
-        is_thing |= fill_polygons(is_thing.shape, prompts.polygons)
+        is_thing |= fill_polygons((height, width), prompts.polygons)
     if not (prompts.include_points or prompts.exclude_points):
         return is_thing
     return _cut_in_band(photo, is_thing, prompts)
 
 
 def _from_polygons(photo: Array, prompts: Prompts) -> Array:
-    is_rough = fill_polygons(photo.shape[:2], prompts.polygons)
+    height, width = photo.shape[:2]
+    is_rough = fill_polygons((height, width), prompts.polygons)
     return _cut_in_band(photo, is_rough, prompts) if prompts.band_px >= 1 else is_rough
 
 
@@ -126,9 +127,9 @@ def _put_points(labels: Array, prompts: Prompts, scale: Array | None = None) -> 
             x, y = (int(value) for value in np.array(point) * factor)
             if scale is None:
                 around = np.zeros(labels.shape, np.uint8)
-                cv2.circle(around, (x, y), 5 * radius, 1, -1)
+                cv2.circle(around, (x, y), 5 * radius, (1.0,), -1)
                 labels[(around > 0) & (labels != sure)] = likely
-            cv2.circle(labels, (x, y), radius, int(sure), -1)
+            cv2.circle(labels, (x, y), radius, (float(sure),), -1)
 
 
 def _grab_cut(photo: Array, labels: Array) -> Array:
@@ -137,9 +138,9 @@ def _grab_cut(photo: Array, labels: Array) -> Array:
     if not is_front.any() or is_front.all():
         return is_front
     marked = labels.copy()
-    cv2.grabCut(
-        photo[..., ::-1].copy(), marked, None, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK
-    )
+    models = np.zeros((2, 1, 65))
+    whole = (0, 0, 0, 0)  # not used: the labels are the start
+    cv2.grabCut(photo[..., ::-1].copy(), marked, whole, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray((marked == cv2.GC_FGD) | (marked == cv2.GC_PR_FGD))
 
 
