@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import i2v3d
+from i2v3d.resources import templates_dir
 from i2v3d.store.stamps import Stamp, stamp_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class FastPath:
             stamps.update(source.stamps)
         for name in resolver.graph.nodes:
             stamps.update(resolver.code(name).stamps)
+        # Files that come to a template folder show in the folder's own stamp.
+        stamps.update({str(path): stamp_of(path) for path in _folders(templates_dir())})
         digests = {file.digest for record in records.values() for file in record.files}
         stamps.update({str(path): stamp_of(path) for path in map(store.objects.path, digests)})
         stamps.update({str(path): stamp_of(path) for path in delivered})
@@ -89,6 +92,10 @@ def find_up_to_date(store_root: Path, identity: str) -> Mapping[str, Any] | None
 
 def _place(store_root: Path, identity: str) -> Path:
     return store_root / "fast" / f"{identity}.json"
+
+
+def _folders(root: Path) -> list[Path]:
+    return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
 
 
 def _code_stamps() -> list[Stamp]:

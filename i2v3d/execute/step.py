@@ -264,6 +264,7 @@ def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str,
         "params": task.key.base.parts["params"],
         "inputs": dict(paths),
         "work": str(folder.work),
+        "temporary": str(folder.temporary),
         "log": str(folder.log),
     }
 

@@ -15,6 +15,7 @@ import random
 import signal
 import stat
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -95,9 +96,9 @@ def run_step(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any])
 def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> Json:
     from i2v3d.store.canonical import from_canonical
 
-    stage = _stage(request["module"], request["stage"])
     work = Path(request["work"])
-    os.chdir(work)
+    _enter(work, Path(request["temporary"]))
+    stage = _stage(request["module"], request["stage"])
     _reset_random()
     inputs = stage.inputs_type(**{field.name: _input(field, request["inputs"][field.name]) for field in stage.inputs})
     backend = None if request["backend"] is None else _backend(stage.kind, request["backend"], backends)
@@ -105,6 +106,13 @@ def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> 
     if not isinstance(result, stage.outputs_type):
         raise ArtifactError(f"returned {type(result).__name__} where {stage.outputs_type.__name__} was promised")
     return {field.name: _described_output(field, getattr(result, field.name), work) for field in stage.outputs}
+
+
+def _enter(work: Path, temporary: Path) -> None:
+    """Makes the step's own folders the current and the temporary one, for child processes too."""
+    os.chdir(work)
+    os.environ["TMPDIR"] = str(temporary)
+    tempfile.tempdir = None
 
 
 def _stage(module: str, kind: str) -> Stage:

@@ -33,6 +33,11 @@ class StepDir:
         return self.root / "run"
 
     @property
+    def temporary(self) -> Path:
+        """Where libraries and child processes put temporary files."""
+        return self.root / "tmp"
+
+    @property
     def log(self) -> Path:
         """What the stage printed."""
         return self.root / "log.txt"
@@ -71,6 +76,7 @@ class Workspaces:
         """
         folder = StepDir(self._base / secrets.token_hex(6))
         folder.work.mkdir(parents=True)
+        folder.temporary.mkdir()
         paths: dict[str, Any] = {}
         for field, value in inputs.items():
             if isinstance(value, tuple):

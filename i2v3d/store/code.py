@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import io
 import sys
+import time
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from i2v3d.errors import GraphError
 from i2v3d.store.digests import digest_bytes, digest_json
 from i2v3d.store.stamps import Stamp, stamp_of
 from i2v3d.store.state import State
@@ -112,12 +114,13 @@ class CodeDigests:
         # The module's name is in the memo because relative imports are resolved against it.
         memo = self._state.memo(f"code:{name}:{path}", repr(tuple(stamp)))
         if memo is None:
-            import time
-
             read_at_ns = time.time_ns()
             source = path.read_bytes()
-            imports = sorted(set(_imports(source, name, is_package=path.name == "__init__.py")))
-            memo = [digest_bytes(normalised_tokens(source)), imports]
+            try:
+                imports = sorted(set(_imports(source, name, is_package=path.name == "__init__.py")))
+                memo = [digest_bytes(normalised_tokens(source)), imports]
+            except (SyntaxError, tokenize.TokenError, ValueError) as error:
+                raise GraphError(f"{path}: not valid Python: {error}") from error
             if stamp.is_settled(read_at_ns):
                 self._state.set_memo(f"code:{name}:{path}", repr(tuple(stamp)), memo)
         return _Module(memo[0], tuple(memo[1]), stamp)
