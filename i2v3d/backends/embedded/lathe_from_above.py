@@ -63,6 +63,21 @@ class _Rings:
     z_m: Array
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """How far the source camera sees: the nearest depth (height, width) around each canvas pixel, and a tolerance."""
+
+    nearest_m: Array
+    slack_m: float
+
+    def reaches(self, pixels: Array, depth_m: Array) -> Array:
+        """Returns bool (...): whether points at these canvas pixels (..., 2) and depths are not hidden."""
+        height, width = self.nearest_m.shape
+        x = np.clip(pixels[..., 0], 0, width - 1).astype(np.int64)
+        y = np.clip(pixels[..., 1], 0, height - 1).astype(np.int64)
+        return np.asarray(depth_m <= self.nearest_m[y, x] + self.slack_m)
+
+
 def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segments: int) -> MeshData:
     """Returns the thing and a sheet of what the matte shows beyond it, in the object's frame."""
     camera = stand.camera
@@ -73,12 +88,11 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     pixels, depth = camera.project(grid)
     pixels = pixels - canvas.corner_px
     seen = draw_mesh(_plain(grid, faces), _canvas_camera(canvas, camera)).depth_m
-    nearest = ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3)
     # On a level surface the depth of neighbouring pixels differs by about a pixel's size.
     slack = 0.03 * dish.plate_radius_m + 2 * float(np.median(depth)) / camera.intrinsics.focal_x_px
-    is_seen = depth <= _read_nearest(nearest, pixels) + slack
-    round_layer = _unrolled(canvas, pixels, is_seen)
-    layers = (layer_of(canvas), round_layer)
+    sight = _Sight(ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3), slack)
+    is_seen = sight.reaches(pixels, depth)
+    layers = (layer_of(canvas), _unrolled(canvas, camera, grid, sight))
     count = grid.shape[0] * grid.shape[1]
     is_photo = is_seen.reshape(-1)[faces].all(axis=1) & _faces_camera(grid, faces, camera)
     sheet_px, sheet_level = _sheet(canvas, triangles, camera, seen, dish.plate_z_m)
@@ -255,20 +269,26 @@ def _unrolled_px(shape: tuple[int, ...], canvas: Canvas) -> Array:
     return np.stack(np.broadcast_arrays(column[None], row[:, None]), axis=-1).reshape(-1, 2)
 
 
-def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Layer:
+def _unrolled(canvas: Canvas, camera: Camera, grid: Array, sight: _Sight) -> Layer:
     """Returns the surface by angle and profile, gaps filled round the axis.
 
     It is transparent where the matte is: nothing of the thing was where the photo shows something else.
     """
     height, width = canvas.alpha.shape
-    fine = [
-        cv2.resize(np.ascontiguousarray(field, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-        for field in (pixels[..., 0], pixels[..., 1], is_seen.astype(np.float32), np.zeros(is_seen.shape))
-    ]
-    colour = cv2.remap(canvas.colour, fine[0] - 0.5, fine[1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    solid = cv2.remap(canvas.alpha, fine[0] - 0.5, fine[1] - 0.5, cv2.INTER_LINEAR)
-    is_known = (fine[2] > 0.95) & (solid > 0.95)
-    is_known = ndimage.binary_erosion(is_known, iterations=2, border_value=1)
+    column = np.linspace(0, grid.shape[1] - 1, width, dtype=np.float32)
+    row = np.linspace(0, grid.shape[0] - 1, height, dtype=np.float32)
+    columns, rows = np.meshgrid(column, row)
+    places = cv2.remap(grid.astype(np.float32), columns, rows, cv2.INTER_LINEAR)
+    pixels, depth = camera.project(places.astype(np.float64))
+    at = (pixels - canvas.corner_px).astype(np.float32)
+    colour = cv2.remap(
+        canvas.colour, at[..., 0] - 0.5, at[..., 1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    solid = cv2.remap(canvas.alpha, at[..., 0] - 0.5, at[..., 1] - 0.5, cv2.INTER_LINEAR)
+    is_known = sight.reaches(at, depth) & (solid > 0.95)
+    # Gaps are filled from a little further in: next to what hides a surface, the hider's colour bleeds over.
+    is_shown = ndimage.binary_erosion(is_known, border_value=1)
+    is_known = ndimage.binary_erosion(is_known, iterations=4, border_value=1)
     filled = np.zeros((height, width, 3), np.float32)
     has_row = is_known.mean(axis=1) > 0.05
     for row in np.flatnonzero(has_row):
@@ -282,8 +302,12 @@ def _unrolled(canvas: Canvas, pixels: Array, is_seen: Array) -> Layer:
         filled = filled[nearest]
     else:
         filled[:] = canvas.colour[canvas.alpha > 0.5].mean(axis=0)
-    smooth = cv2.GaussianBlur(filled, (0, 0), 0.8).clip(0, 255).round().astype(np.uint8)
-    return Layer(smooth, (solid * 255).round().astype(np.uint8), np.zeros((height, width), bool))
+    filled = np.where(is_shown[..., None], colour, cv2.GaussianBlur(filled, (0, 0), 0.8))
+    return Layer(
+        filled.clip(0, 255).round().astype(np.uint8),
+        (solid * 255).round().astype(np.uint8),
+        np.zeros((height, width), bool),
+    )
 
 
 def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, plate_z_m: float) -> tuple[Array, Array]:
@@ -317,10 +341,3 @@ def _on_plane(camera: Camera, photo_px: Array, z_m: Array | float) -> Array:
     rays = camera.intrinsics.rays(photo_px) @ camera.world_from_camera[:3, :3].T
     eye = camera.world_from_camera[:3, 3]
     return eye + rays * ((z_m - eye[2]) / rays[..., 2])[..., None]
-
-
-def _read_nearest(field: Array, pixels: Array) -> Array:
-    height, width = field.shape
-    x = np.clip(pixels[..., 0], 0, width - 1).astype(np.int64)
-    y = np.clip(pixels[..., 1], 0, height - 1).astype(np.int64)
-    return np.asarray(field[y, x])
