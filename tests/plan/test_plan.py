@@ -115,7 +115,7 @@ def test_only_the_last_fifty_builds_are_kept(toys, source):
     from i2v3d.store.builds import BuildRecord, Builds
 
     builds = Builds(toys.store.root / "builds")
-    for number in range(1, 53):
+    for _ in range(1, 53):
         builds.write(BuildRecord(int(builds.new_name("toy").name), "toy", 0.0, {}))
     toys.build(toys.chain(source))
     assert builds.numbers("toy") == tuple(range(4, 54))
