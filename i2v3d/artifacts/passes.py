@@ -142,8 +142,10 @@ def _decode(coded: Array, shape: tuple[int, int], item_size: int) -> Array:
     zigzag = planes.view(dtype)[..., 0]
     sign = -(zigzag & dtype.type(1)).view(f"i{item_size}")
     difference = (zigzag >> dtype.type(1)) ^ sign.view(dtype)
-    rows = np.cumsum(difference, axis=0, dtype=dtype)
-    return np.cumsum(rows, axis=1, dtype=dtype)
+    # Row by row: several times as fast as a running sum down the columns.
+    for row in range(1, shape[0]):
+        difference[row] += difference[row - 1]
+    return np.cumsum(difference, axis=1, dtype=dtype)
 
 
 def _packed(plane: Array, strategy: int) -> Array:
