@@ -28,8 +28,9 @@ _RINGS_PX = 5.0
 _BASE_SHARE = 0.62
 _LIP_SHARE = 0.88
 _FLOOR_SHARE = 0.55
-# What the matte shows further than this from the body is level with the plate, not with the cup it seems to touch.
-_TOUCH_PX = 6
+# What the matte shows within this share of the cup's radius beyond the body is level with what it touches (a rim
+# that is not quite a circle); what reaches further (a spoon) is level with the plate.
+_TOUCH_SHARE = 0.09
 _CUP_OFFSETS = np.linspace(-0.15, 0.15, 7)
 _CUP_RADII = np.linspace(0.25, 0.95, 22)
 _CUP_HEIGHTS = np.linspace(0.1, 1.3, 19)
@@ -92,10 +93,12 @@ def lathe_from_above(canvas: Canvas, triangles: Triangles, stand: Stand, segment
     slack = 0.03 * dish.plate_radius_m + 2 * float(np.median(depth)) / camera.intrinsics.focal_x_px
     sight = _Sight(ndimage.minimum_filter(np.where(np.isfinite(seen), seen, 1e9), 3), slack)
     is_seen = sight.reaches(pixels, depth)
+    # A lone visible point among hidden ones is a chance of the tolerance.
+    is_seen &= ndimage.uniform_filter(is_seen.astype(np.float32), 3, mode=("nearest", "wrap")) > 0.5
     layers = (layer_of(canvas), _unrolled(canvas, camera, grid, sight))
     count = grid.shape[0] * grid.shape[1]
     is_photo = is_seen.reshape(-1)[faces].all(axis=1) & _faces_camera(grid, faces, camera)
-    sheet_px, sheet_level = _sheet(canvas, triangles, camera, seen, dish.plate_z_m)
+    sheet_px, sheet_level = _sheet(canvas, triangles, camera, seen, dish)
     sheet_m = _on_plane(camera, sheet_px + canvas.corner_px, sheet_level)
     sheet_depth = camera.project(sheet_m)[1]
     sheet_faces = np.arange(len(sheet_px)).reshape(-1, 3)
@@ -310,7 +313,7 @@ def _unrolled(canvas: Canvas, camera: Camera, grid: Array, sight: _Sight) -> Lay
     )
 
 
-def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, plate_z_m: float) -> tuple[Array, Array]:
+def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, dish: Dish) -> tuple[Array, Array]:
     """Returns canvas pixels (3 a face, 2) and levels in metres of what the matte shows beyond the body.
 
     Every face is level and has corners of its own: where the sheet steps from cup to plate it may tear when
@@ -320,8 +323,10 @@ def _sheet(canvas: Canvas, triangles: Triangles, camera: Camera, seen: Array, pl
     rays = camera.intrinsics.rays(_pixel_centres(canvas)) @ camera.world_from_camera[:3, :3].T
     height_map = camera.world_from_camera[2, 3] + np.where(is_body, seen, 0) * rays[..., 2]
     gap, nearest = ndimage.distance_transform_edt(~is_body, return_indices=True)
-    far = ndimage.binary_dilation((gap > _TOUCH_PX) & (canvas.alpha > 0.2), iterations=2 * _TOUCH_PX)
-    level = np.where(far, plate_z_m, height_map[nearest[0], nearest[1]])
+    rim = camera.project(_circle(dish, "cup", 1.0))[0]
+    touch = max(3, round(_TOUCH_SHARE * float(np.ptp(rim[:, 0])) / 2))
+    far = ndimage.binary_dilation((gap > touch) & (canvas.alpha > 0.2), iterations=touch)
+    level = np.where(far, dish.plate_z_m, height_map[nearest[0], nearest[1]])
     inner = ndimage.binary_erosion(is_body, iterations=3).astype(np.float32)
     is_hidden = read_field(inner, triangles.points_px) > 0.99
     faces = np.concatenate([triangles.body, triangles.fringe])
