@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
+from i2v3d.backends.base import KeyframePast, RenderedFrame
 from i2v3d.backends.embedded.interpolate import FlowInterpolator
 from i2v3d.backends.embedded.refine import PatchRefiner
 from i2v3d.backends.embedded.warping import motion_of, resting_track, sample, sample_sharp, step_back
@@ -108,8 +109,16 @@ def flicker(frames: list[np.ndarray], passes: list[Passes], area: list[np.ndarra
     return sums / max(counts, 1)
 
 
-def sharpness(picture: np.ndarray) -> float:
-    return float(cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
+def psnr(picture: np.ndarray, truth: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / max(((picture.astype(np.float64) - truth) ** 2).mean(), 1e-9)))
+
+
+def refined_alone(source: Path, first: int, at: int, key: keyframes.Outputs) -> np.ndarray:
+    """The frame refined as if it were the next keyframe: what an interpolated frame should look like."""
+    frame = RenderedFrame(Image(source / f"r/{at:03d}.png").read(), Passes(source / f"r/{at:03d}.npz").read())
+    passes = (Passes(source / f"r/{index:03d}.npz").read() for index in range(first, at + 1))
+    past = KeyframePast(key.colour.read(), key.trace.read(), passes)
+    return PatchRefiner().refine(frame, Image(source / "photo.png").read(), past, seed=1).colour
 
 
 def warped_keyframe(source: Path, first: int, at: int, colour: np.ndarray) -> np.ndarray:
@@ -170,9 +179,14 @@ def measure(source: Path, work: Path, every: int, sheet: Path | None) -> None:
     print(f"{flicker(frames, passes, drawn):.3f}, in holes {flicker(frames, passes, holes):.3f}", end=" ")
     print(f"({np.mean(holes):.1%} of all pixels)")
     middle = (keys[-2] + keys[-1]) // 2
+    truth = refined_alone(source, keys[-2], middle, refined[-2])
     other = warped_keyframe(source, keys[-2], middle, refined[-2].colour.read())
-    print(f"  sharpness of frame {middle}: render {sharpness(renders[middle]):.0f}, render + warped", end=" ")
-    print(f"corrections {sharpness(frames[middle]):.0f}, warped keyframe {sharpness(other):.0f}")
+    print(
+        f"  frame {middle} against itself refined as a keyframe: render {psnr(renders[middle], truth):.1f} dB,", end=" "
+    )
+    print(
+        f"render + warped corrections {psnr(frames[middle], truth):.1f} dB, warped keyframe {psnr(other, truth):.1f} dB"
+    )
     if sheet:
         write_sheet(sheet, renders, frames)
 

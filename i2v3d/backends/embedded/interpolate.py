@@ -111,9 +111,9 @@ def _between(frame: RenderedFrame, keys: tuple[_Key, _Key], tracks: tuple[Track,
     if is_hole.any():
         is_hole = cv2.dilate(is_hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         rows, columns = _surroundings(is_hole)
-        cut = tuple(Track(track.at_px[rows, columns], track.is_visible[rows, columns]) for track in tracks)
+        cut = tracks[0].part(rows, columns), tracks[1].part(rows, columns)
         part = colour[rows, columns]
-        filled = _hole_colours(part, is_hole[rows, columns], keys, (cut[0], cut[1]), share)
+        filled = _hole_colours(part, is_hole[rows, columns], keys, cut, share)
         part[is_hole[rows, columns]] = filled[is_hole[rows, columns]]
     return np.rint(np.clip(colour, 0, 255)).astype(np.uint8)
 

@@ -84,6 +84,8 @@ def _torn(motion: Motion, track: Track) -> Array:
     is_torn = (large * small > _TORN_STRETCH) & (large > _TORN_ANISOTROPY * small) & (slope > _EDGE_ON_SLOPE)
     # The track of a sheet that was a pixel wide is too rough to be called visible, and good enough here. A jump
     # of depth between two surfaces has slope and stretch too, but is only two pixels wide.
+    # What another object hid has taken over that object's motion and says nothing.
+    is_torn &= cv2.erode(track.is_own.view(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
     cut = cv2.morphologyEx(is_torn.astype(np.uint8), cv2.MORPH_OPEN, np.ones((4, 4), np.uint8))
     return cv2.dilate(cut, np.ones((3, 3), np.uint8)).astype(bool)
 

@@ -30,10 +30,16 @@ class Track:
     Attributes:
         at_px: float32 (height, width, 2), x and y in the key.
         is_visible: bool (height, width), True where the key shows that surface.
+        is_own: bool (height, width), True where the way to the key stays on the same object, seen or not.
     """
 
     at_px: Array
     is_visible: Array
+    is_own: Array
+
+    def part(self, rows: slice, columns: slice) -> Track:
+        """Returns the track of some rows and columns."""
+        return Track(self.at_px[rows, columns], self.is_visible[rows, columns], self.is_own[rows, columns])
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def pixel_grid(shape: tuple[int, ...]) -> Array:
 
 def resting_track(shape: tuple[int, ...]) -> Track:
     """Returns the track of the key itself."""
-    return Track(pixel_grid(shape), np.ones(shape, bool))
+    return Track(pixel_grid(shape), np.ones(shape, bool), np.ones(shape, bool))
 
 
 def motion_of(passes: FramePasses) -> Motion:
@@ -96,7 +102,8 @@ def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: 
     error_px, length_px = _longest(back_px + flow_px), _longest(flow_px)
     height, width = shape
     is_seen = error_px <= _ROUND_TRIP_PX + _ROUND_TRIP_SHARE * length_px
-    is_seen &= pick(there.ids, nearest) == here.ids
+    is_own = pick(there.ids, nearest) == here.ids
+    is_seen &= is_own
     is_seen &= np.abs(pick(there.log_depth, nearest) - here.log_depth) <= np.log(_DEPTH_RATIO)
     x, y = nearest[..., 0], nearest[..., 1]
     is_seen &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -106,7 +113,8 @@ def _step(here: Motion, there: Motion, flow_px: Array, return_px: Array, track: 
     shifts_px = track.at_px - pixel_grid(shape)
     is_edge = was_seen & ~(is_one & cv2.erode(was_seen, np.ones((3, 3), np.uint8)))
     shift_px = np.where(pick(is_edge, nearest)[..., None], pick(shifts_px, nearest), sample(shifts_px, at_px))
-    return Track(at_px + shift_px, is_seen)
+    is_own &= pick(track.is_own.view(np.uint8), nearest).view(bool)
+    return Track(at_px + shift_px, is_seen, is_own)
 
 
 def _longest(vectors_px: Array) -> Array:

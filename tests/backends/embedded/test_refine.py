@@ -134,3 +134,9 @@ def test_a_sheet_pulled_wide_is_mended():
     smear = np.abs(np.diff(frames[-1].colour[..., 0].astype(float), axis=1))[:, sheet].mean()
     mended = np.abs(np.diff(last.colour[..., 0].astype(float), axis=1))[:, sheet].mean()
     assert mended > 2 * smear, f"horizontal detail {smear:.1f} smeared, {mended:.1f} mended"
+
+
+def test_what_another_object_hid_is_not_torn():
+    frames, _, last = refine_ends(MovingClip(end_px=900, slide_px=(0.5, 0.0), square_slide_px=(-4.0, 3.0)))
+    assert not last.memory.is_torn.any()
+    assert np.array_equal(last.colour, frames[-1].colour)
