@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2v3d.artifacts.scene import Blend, CameraTrack, FrameStates, Glb, Mesh, SceneStatic, Script
+import numpy as np
+
+from i2v3d.artifacts.scene import Blend, CameraTrack, FrameStates, Glb, JsonFile, Mesh, NpzFile, SceneStatic, Script
 from i2v3d.blender.run import run_script
+from i2v3d.errors import StageError
+from i2v3d.geometry.frames import Resolution, transform_points
+from i2v3d.geometry.placement import is_in_picture, is_inside
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
@@ -30,9 +35,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Params:
-    """Folder below `assets/` of each of `meshes`."""
+    """Folder below `assets/` of each of `meshes`, and the picture's size."""
 
     folders: tuple[str, ...]
+    size: Resolution
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,13 @@ def nodes(scene: Scene) -> Iterable[Node]:
     yield Node(
         name="assemble",
         stage="assemble",
-        params=Params(tuple(folders[thing.name] for thing in originals)),
+        params=Params(tuple(folders[thing.name] for thing in originals), scene.output.size),
         inputs={
             "script": OutputRef("scene_script", "script"),
             "background": OutputRef("background_mesh", "mesh"),
             "meshes": tuple(OutputRef(f"foreground_mesh[{thing.name}]", "mesh") for thing in originals),
         },
-        origins={"folders": "objects"},
+        origins={"folders": "objects", "size": "output.size"},
     )
 
 
@@ -109,4 +115,34 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     ):
         (made / written).rename(artifact.path)
     shutil.rmtree(scene_dir)
+    for warning in check_views(outputs.static, outputs.states, params.size):
+        work.progress(1.0, f"warning: {warning}")
     return outputs
+
+
+def check_views(static: SceneStatic, states: FrameStates, size: Resolution) -> list[str]:
+    """Returns what the user may not have meant: objects that are never in the picture.
+
+    Raises:
+        StageError: The camera is inside an object.
+    """
+    things = [thing for thing in JsonFile(static.path / "scene.json").read_json()["objects"] if thing["is_foreground"]]
+    meshes = {thing["mesh"]: NpzFile(static.path / thing["mesh"] / "geometry.npz").read_arrays() for thing in things}
+    unseen = {thing["id"]: thing["name"] for thing in things}
+    for frame, state in enumerate(states):
+        arrays = state.read_arrays()
+        for thing in things:
+            mesh = meshes[thing["mesh"]]
+            object_from_world = np.linalg.inv(arrays["transforms"][thing["id"] - 1])
+            camera = transform_points(object_from_world, arrays["world_from_camera"][:3, 3])
+            if is_inside(camera, mesh["vertices_m"], mesh["faces"]):
+                raise StageError(
+                    f"the camera is inside `{thing['name']}` in frame {frame}",
+                    hint="change the camera path, the motion, or where the object stands",
+                )
+            if thing["id"] in unseen:
+                camera_from_object = np.linalg.inv(object_from_world @ arrays["world_from_camera"])
+                points = transform_points(camera_from_object, mesh["vertices_m"].astype(np.float64))
+                if is_in_picture(points, arrays["image_from_camera"], size.width, size.height):
+                    del unseen[thing["id"]]
+    return [f"`{name}` is outside the picture in every frame" for name in unseen.values()]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image as Pillow
 
-from i2v3d.errors import BlenderError
+from i2v3d.errors import BlenderError, StageError
 from i2v3d.geometry.frames import OPENCV_FROM_OPENGL
 from i2v3d.spec.resolved import EASINGS
 from i2v3d.stages import assemble
@@ -30,6 +31,13 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def outputs(made, folder):
     return hand.assembled(folder / "first", made)
+
+
+def trimesh_ball() -> dict[str, np.ndarray]:
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=1.0)
+    vertices = ball.vertices.astype(np.float32)
+    texcoords = np.ones_like(vertices)
+    return {"vertices_m": vertices, "faces": ball.faces.astype(np.int32), "texcoords": texcoords}
 
 
 def in_blender(folder: Path, code: str) -> str:
@@ -200,6 +208,30 @@ def test_a_picture_that_can_not_be_read_is_an_error_and_not_magenta(tmp_path, ma
     assemble.lay_out(scene, script, [("background", background), ("2_card", card)])
     with pytest.raises(BlenderError, match=r"texture\.png"):
         assemble.run_script(scene / "scene.py", ["--out", str(tmp_path / "o")], work_dir=tmp_path, timeout_s=60)
+
+
+def test_a_camera_inside_an_object_is_an_error_that_names_it(tmp_path):
+    """A hand-made cache suffices: no Blender is started."""
+    cache = hand.cached(tmp_path, hand.scene(2, has_copy=False))
+    ball = trimesh_ball()
+    folder = cache.static.path / "meshes" / "2"
+    np.savez(folder / "geometry.npz", **ball)
+    arrays = cache.states.item(1).read_arrays()
+    arrays["transforms"][1][:3, 3] = arrays["world_from_camera"][:3, 3] + (0.1, 0.1, 0.1)
+    cache.states.item(1).write_arrays(arrays)
+    with pytest.raises(StageError, match="the camera is inside `card` in frame 1"):
+        assemble.check_views(cache.static, cache.states, hand.SIZE)
+
+
+def test_an_object_that_is_never_in_the_picture_is_a_warning(tmp_path):
+    cache = hand.cached(tmp_path, hand.scene(3))
+    assert assemble.check_views(cache.static, cache.states, hand.SIZE) == []
+    for state in cache.states:
+        arrays = state.read_arrays()
+        arrays["transforms"][1][0, 3] += 100
+        state.write_arrays(arrays)
+    warnings = assemble.check_views(cache.static, cache.states, hand.SIZE)
+    assert warnings == ["`card` is outside the picture in every frame"]
 
 
 def test_arguments_after_two_dashes_count_as_under_blender(tmp_path, made):

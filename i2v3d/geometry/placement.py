@@ -1,0 +1,39 @@
+"""Where things are relative to a camera: inside a mesh, outside the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i2v3d.geometry.frames import Array
+
+
+def winding_number(point: Array, vertices: Array, faces: Array) -> float:
+    """Returns how often the surface winds round a point: 1 inside a closed mesh, 0 outside, in between if open.
+
+    Source: van Oosterom and Strackee, The Solid Angle of a Plane Triangle (1983), summed over the faces.
+    """
+    corners = vertices[faces].astype(np.float64) - point
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    length_a, length_b, length_c = (np.linalg.norm(corner, axis=1) for corner in (a, b, c))
+    volume = np.einsum("ij,ij->i", a, np.cross(b, c))
+    denominator = (
+        length_a * length_b * length_c
+        + np.einsum("ij,ij->i", a, b) * length_c
+        + np.einsum("ij,ij->i", b, c) * length_a
+        + np.einsum("ij,ij->i", c, a) * length_b
+    )
+    return float(np.arctan2(volume, denominator).sum() / (2 * np.pi))
+
+
+def is_inside(point: Array, vertices: Array, faces: Array) -> bool:
+    """Returns whether a point lies inside a mesh, which may have small holes."""
+    if (point < vertices.min(axis=0)).any() or (point > vertices.max(axis=0)).any():
+        return False
+    return abs(winding_number(point, vertices, faces)) > 0.5
+
+
+def is_in_picture(points_camera: Array, image_from_camera: Array, width: int, height: int) -> bool:
+    """Returns whether any point, camera axes, is seen within the picture."""
+    image = points_camera[points_camera[:, 2] > 0] @ image_from_camera.T
+    x, y = image[:, 0] / image[:, 2], image[:, 1] / image[:, 2]
+    return bool(((x >= 0) & (x <= width) & (y >= 0) & (y <= height)).any())

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+import trimesh
+
+from i2v3d.geometry.placement import is_in_picture, is_inside, winding_number
+
+BALL = trimesh.creation.icosphere(subdivisions=3, radius=2.0)
+
+
+@pytest.mark.parametrize(("place", "expected"), [((0.3, 0.2, 0.1), 1.0), ((1.9, 0, 0), 1.0), ((2.1, 0, 0), 0.0)])
+def test_a_surface_winds_once_round_what_it_holds(place, expected):
+    assert winding_number(np.array(place), BALL.vertices, BALL.faces) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_small_hole_does_not_let_the_inside_out():
+    assert is_inside(np.zeros(3), BALL.vertices, BALL.faces[20:])
+    assert is_inside(np.zeros(3), BALL.vertices, BALL.faces[:, ::-1])
+
+
+def test_a_flat_card_has_no_inside():
+    card = np.array([[-1.0, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    assert not is_inside(np.array([0.2, 0.5, 0.1]), card, faces)
+
+
+def test_only_what_is_before_the_camera_is_in_the_picture():
+    k = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
+    assert is_in_picture(np.array([[0.0, 0, 1]]), k, 100, 80)
+    assert not is_in_picture(np.array([[0.0, 0, -1]]), k, 100, 80)
+    assert not is_in_picture(np.array([[0.6, 0, 1.0]]), k, 100, 80)
