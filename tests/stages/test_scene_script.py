@@ -1,5 +1,7 @@
 import ast
 import dataclasses
+import os
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +9,8 @@ from i2v3d.geometry.camera_path import PathKey
 from i2v3d.spec.resolved import CameraKey
 from i2v3d.stages import scene_script
 from tests import hand_made_scene as hand
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "scripts"
 
 
 def literals(text: str) -> dict[str, ast.expr]:
@@ -17,6 +21,14 @@ def literals(text: str) -> dict[str, ast.expr]:
 def script_text(folder, made=None) -> str:
     folder.mkdir(exist_ok=True)
     return (hand.write_script(folder / "script", made or hand.scene()).path / "scene.py").read_text()
+
+
+def test_the_script_of_the_hand_made_scene_is_as_reviewed(tmp_path):
+    """After a wanted change: I2V3D_UPDATE_GOLDEN=1, then review the difference as code."""
+    text, golden = script_text(tmp_path), GOLDEN / "hand_made_scene.py.txt"
+    if os.environ.get("I2V3D_UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 def test_equal_scenes_give_equal_scripts(tmp_path):
