@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _SOFT_JOIN = 1 / 24  # at a join of two surfaces the depth is 3 % less than that of either
 _ROOM_JOIN = 1 / 60
 _LOWEST_INVERSE = 1e-9
-_FOLD = 0.4
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,8 @@ def inverse_depths(background: Mapping[str, Any], camera: Camera, pixels: Array)
 
 
 def _folded(share: Array) -> Array:
-    """Returns shares in 0..1; those outside are folded back and pressed together.
-
-    What lies past the photo's edge is filled from a band along that edge, not from its last row alone.
-    """
-    above = np.maximum(-share, 0) * _FOLD
-    below = np.maximum(share - 1, 0) * _FOLD
-    return np.asarray(np.clip(np.clip(share, 0, 1) + above - below, 0, 1))
+    """Returns shares in 0..1; those outside are mirrored, so that a margin is not filled from one row alone."""
+    return np.asarray(1 - np.abs(1 - np.mod(share, 2)))
 
 
 def fill_guide(layout: SolvedLayout, window: Window) -> Array | None:

@@ -106,9 +106,11 @@ def _decoded(file: Path) -> Picture:
     from PIL import UnidentifiedImageError
 
     try:
+        # From memory: Pillow leaves files open when it gives up on them.
+        data = io.BytesIO(file.read_bytes())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own size warning and notes on odd metadata
-            picture = Pillow.open(file)
+            picture = Pillow.open(data)
             if picture.width * picture.height > _MAX_PIXELS:
                 size = f"{picture.width} x {picture.height}"
                 hint = "scale it down: the video needs no more than a few megapixels"

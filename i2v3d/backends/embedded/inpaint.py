@@ -26,6 +26,9 @@ _DETAIL_PX = 5.0
 _GRAIN_PX = 1.2
 _MOST_GRAIN = 6.0
 _AGREEING = 10.0  # grey levels by which smoothed patches and membrane may differ in a clear sky
+_RIM_PX = 3.0
+_LEVEL_PX = 24.0  # a step of brightness at the edge is spread over this much of the hole
+_MOST_STEP = 12.0
 _MEMBRANE_SHARE = 0.05  # of the picture's width: how far the membrane reaches into a hole
 
 
@@ -46,7 +49,7 @@ class GuidedPatchMatch:
             raise StageError("no pixel is left to fill the background from", hint=hint)
         patches = _fill_with_patches(picture, is_hole, guide, forbidden)
         smoothness = _smoothness(picture, is_hole)[..., None]
-        result = patches.astype(np.float32)
+        result = _levelled(patches.astype(np.float32), picture, is_hole)
         if smoothness[is_hole].max(initial=0) > 0.01:
             membrane = stretch_membrane(picture.astype(np.float32), ~is_hole)
             share = smoothness * _agreement(result, membrane)[..., None]
@@ -101,11 +104,27 @@ def _patch_match(picture: Array, is_hole: Array, guide: Array | None, is_forbidd
     )
 
 
+def _levelled(patches: Array, picture: Array, is_hole: Array) -> Array:
+    """Returns the patches with their brightness at the hole's edge drawn to that of the picture beside it."""
+    known, inward = _unit(~is_hole), ndimage.distance_transform_edt(is_hole)
+    is_rim = is_hole & (inward <= _RIM_PX)
+    beside = _masked_blur(picture.astype(np.float32), known[..., None], _RIM_PX)
+    inside = _masked_blur(patches, _unit(is_rim)[..., None], _RIM_PX)
+    step = np.clip(beside - inside, -_MOST_STEP, _MOST_STEP)
+    is_fixed = is_rim | ~is_hole | (inward > _LEVEL_PX)
+    correction = stretch_membrane(np.where(is_rim[..., None], step, 0), is_fixed)
+    return np.asarray(patches + np.where(is_hole[..., None], correction, 0), np.float32)
+
+
+def _unit(mask: Array) -> Array:
+    return np.where(mask, np.float32(1), np.float32(0))
+
+
 def _smoothness(picture: Array, is_hole: Array) -> Array:
     """Returns float32 (height, width) in 0..1: 1 in the hole near known pixels without texture."""
     height, width = is_hole.shape
     grey = picture.astype(np.float32).mean(axis=2)
-    known = np.where(is_hole, np.float32(0), np.float32(1))
+    known = _unit(~is_hole)
     local_mean = _masked_blur(grey, known, _DETAIL_PX)
     detail = np.sqrt(_masked_blur((grey - local_mean) ** 2, known, _DETAIL_PX))
     ring = (~is_hole & (ndimage.distance_transform_edt(~is_hole) <= _RING_PX)).astype(np.float32)
@@ -130,7 +149,7 @@ def _agreement(patches: Array, membrane: Array) -> Array:
 
 
 def _masked_blur(values: Array, weight: Array, sigma: float) -> Array:
-    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma).reshape(weight.shape)
     return np.asarray(
         cv2.GaussianBlur(np.asarray(values * weight, np.float32), (0, 0), sigma) / np.maximum(total, 1e-4)
     )
