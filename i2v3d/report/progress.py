@@ -56,7 +56,7 @@ class LineReport:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._done: dict[str, int] = {}
-        self._reused = 0
+        self._skipped: dict[str, int] = {}
         self._last_line_s = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -65,8 +65,6 @@ class LineReport:
             case BuildStarted():
                 expected = f", about {duration_text(event.expected_s)}" if event.expected_s else ""
                 self._write(f"building {event.scene}: {event.step_count} steps{expected}")
-            case StepReused():
-                self._reused += 1
             case StepFinished() if event.seconds >= SECONDS_BETWEEN_LINES:
                 self._flush()
                 self._write(f"{event.at_s:7.1f} s  {event.step}  {duration_text(event.seconds)}")
@@ -79,12 +77,14 @@ class LineReport:
                 retry = ", trying again" if event.will_retry else ""
                 self._write(f"{event.at_s:7.1f} s  {event.step} FAILED{retry}\n{error_text(event.error)}")
             case StepSkipped():
-                self._write(f"{event.at_s:7.1f} s  {event.step} skipped, it needs {event.because_of}")
+                self._skipped[event.because_of] = self._skipped.get(event.because_of, 0) + 1
             case Delivered() if event.is_new:
                 self._flush()
                 self._write(f"{event.at_s:7.1f} s  wrote {event.path.name}")
             case BuildFinished():
                 self._flush()
+                for step, count in self._skipped.items():
+                    self._write(f"{event.at_s:7.1f} s  {count} steps skipped, they need {step}")
             case _:
                 pass
 
