@@ -60,14 +60,23 @@ def layered_atlas(layers: tuple[Layer, ...]) -> tuple[Array, Array]:
 
 def compacted(mesh: MeshData) -> MeshData:
     """Returns the mesh without unused vertices and faces without area, in the artifact's number types."""
-    vertices = np.asarray(mesh.vertices_m, np.float32)
+    vertices = _settled(mesh.vertices_m)
     corner = vertices[mesh.faces].astype(np.float64)
     doubled = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
     used, faces = np.unique(mesh.faces[doubled > 0], return_inverse=True)
     return MeshData(
         vertices[used],
         faces.reshape(-1, 3).astype(np.int32),
-        np.asarray(mesh.texcoords, np.float32)[used],
+        _settled(mesh.texcoords)[used],
         mesh.texture,
         mesh.is_observed,
     )
+
+
+def _settled(values: Array) -> Array:
+    """Returns float32 values on a grid of 2^-22 of the largest: last bits differ between processors, these don't."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0:
+        return np.asarray(values, np.float32)
+    step = 2.0 ** (np.ceil(np.log2(largest)) - 22)
+    return np.asarray(np.round(np.asarray(values, np.float64) / step) * step, np.float32)

@@ -206,3 +206,17 @@ def test_a_matte_without_a_solid_part_points_to_card():
     with pytest.raises(StageError, match="no solid part") as caught:
         lift(MIRROR, coloured(0.6 * disc((80, 70), 30)))
     assert "card" in caught.value.hint
+
+
+def test_the_last_bits_of_a_processor_do_not_reach_the_mesh():
+    rng = np.random.default_rng(3)
+    vertices, texcoords = rng.normal(size=(300, 3)) * 70, rng.normal(size=(300, 3))
+    faces = np.arange(300).reshape(100, 3)
+    texture = np.zeros((2, 2, 4), np.uint8)
+    first, second = (
+        compacted(MeshData(vertices * factor, faces, texcoords * factor, texture, texture[..., 0]))
+        for factor in (1.0, 1 + 2e-16)
+    )
+    assert np.array_equal(first.vertices_m, second.vertices_m)
+    assert np.array_equal(first.texcoords, second.texcoords)
+    np.testing.assert_allclose(first.vertices_m, vertices, atol=1e-4)
