@@ -1,11 +1,13 @@
 """The graph of a scene: one node per call of a stage, edges from outputs to inputs, and what is delivered.
 
 A graph is checked when it is made, so everything after (plan, build, printing) trusts it. networkx
-finds orders, cycles and neighbours; it is imported on first use because the fast path needs no graph.
+answers what only some commands ask (cycles, everything upstream or downstream); importing it takes
+as long as planning a whole scene, so orders and neighbours, which all ask, are found without it.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,12 +61,20 @@ class StageGraph:
         return self.stages[self.nodes[name].stage]
 
     def producers(self, name: str) -> tuple[str, ...]:
-        """Returns the nodes that `name` reads from, each once, in graph order."""
-        return tuple(self.network.predecessors(name))
+        """Returns the nodes that `name` reads from, each once, in the order of its inputs."""
+        return self._producers[name]
 
     def readers(self, name: str) -> tuple[str, ...]:
         """Returns the nodes that read from `name`, each once, in graph order."""
-        return tuple(self.network.successors(name))
+        return self._readers[name]
+
+    @cached_property
+    def _producers(self) -> Mapping[str, tuple[str, ...]]:
+        return _producers(self.nodes)
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[str, ...]]:
+        return _readers(self._producers)
 
     def select(self, until: Iterable[str] = (), only: Iterable[str] = ()) -> StageGraph:
         """Returns the part that leads to some nodes.
@@ -77,11 +87,11 @@ class StageGraph:
         Raises:
             GraphError: A name is neither a node nor a stage of this graph.
         """
-        import networkx as nx
-
         ends = [*self.match(until), *self.match(only)]
         if not ends:
             return self
+        import networkx as nx
+
         kept = set(ends).union(*(nx.ancestors(self.network, end) for end in ends))
         chosen = set(self.match(only)) or kept
         return StageGraph(
@@ -143,21 +153,48 @@ def _network(nodes: Mapping[str, Node]) -> nx.DiGraph[str]:
 
     network: nx.DiGraph[str] = nx.DiGraph()
     network.add_nodes_from(nodes)
-    for name, node in nodes.items():
-        network.add_edges_from((ref.node, name) for _, ref in references(node) if isinstance(ref, OutputRef))
+    for name, producers in _producers(nodes).items():
+        network.add_edges_from((producer, name) for producer in producers)
     return network
 
 
-def _ordered(nodes: Mapping[str, Node]) -> list[str]:
-    import networkx as nx
+def _producers(nodes: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(dict.fromkeys(ref.node for _, ref in references(node) if isinstance(ref, OutputRef)))
+        for name, node in nodes.items()
+    }
 
-    network = _network(nodes)
-    rank = {name: index for index, name in enumerate(nodes)}
-    try:
-        return list(nx.lexicographical_topological_sort(network, key=rank.__getitem__))
-    except nx.NetworkXUnfeasible:
-        cycle = [edge[0] for edge in nx.find_cycle(network)]
-        raise GraphError(f"these nodes wait for each other: {' -> '.join([*cycle, cycle[0]])}") from None
+
+def _readers(producers: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    readers: dict[str, list[str]] = {name: [] for name in producers}
+    for name, read in producers.items():
+        for producer in read:
+            readers[producer].append(name)
+    return {name: tuple(names) for name, names in readers.items()}
+
+
+def _ordered(nodes: Mapping[str, Node]) -> list[str]:
+    """Returns the names in topological order; among those that could be next, the first given is."""
+    producers = _producers(nodes)
+    readers = _readers(producers)
+    names = list(nodes)
+    rank = {name: index for index, name in enumerate(names)}
+    waiting = {name: len(read) for name, read in producers.items()}
+    ready = [rank[name] for name, count in waiting.items() if count == 0]
+    order: list[str] = []
+    while ready:
+        name = names[heapq.heappop(ready)]
+        order.append(name)
+        for reader in readers[name]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, rank[reader])
+    if len(order) < len(names):
+        import networkx as nx
+
+        cycle = [edge[0] for edge in nx.find_cycle(_network(nodes))]
+        raise GraphError(f"these nodes wait for each other: {' -> '.join([*cycle, cycle[0]])}")
+    return order
 
 
 def _near(pattern: str, graph: StageGraph) -> str:
