@@ -1,10 +1,11 @@
 """Renders frames of a scene cache with Cycles; talks JSON lines with the program that started it.
 
-A request: {"static", "key", "here", "after", "before", "width", "height", "samples", "data", "smooth"}; the
-answer: {"status": "done"} or {"status": "failed", "message"}. `data` is an OpenEXR file with what one
-sample at each pixel's centre sees: colour, depth, object index, `next` and `previous` (where the seen
-point of the surface is in the frames around, world metres) and `observed`. `smooth` is one with the colour
-at several samples a pixel.
+Requests: {"do": "show", "static", "key", "here", "after", "before", "width", "height"} puts a frame in
+place. {"do": "data", "file"} writes an OpenEXR file with what one sample at each pixel's centre sees:
+colour, depth, object index, `next` and `previous` (where the seen point of the surface is in the frames
+around, world metres) and `observed`. {"do": "smooth", "file", "samples", "border"} writes the colour at
+several samples a pixel within a border (left, bottom, right, top, as shares of the picture).
+The answer is {"status": "done"} or {"status": "failed", "message"}.
 """
 
 from __future__ import annotations
@@ -99,13 +100,42 @@ class Scene:
         camera.data.shift_y = (k[1, 2] - height / 2) / width
         camera.matrix_world = mathutils.Matrix((state["world_from_camera"] @ OPENCV_FROM_OPENGL).tolist())
 
-    def render(self, file: str, samples: int) -> None:
+    def render(self, file: str, samples: int, border: list[float] | None) -> None:
         """Renders into an OpenEXR file."""
+        render = self.scene.render
         self.scene.cycles.samples = samples
-        self.scene.render.filepath = file
+        render.use_border = border is not None
+        if border is not None:
+            render.border_min_x, render.border_min_y, render.border_max_x, render.border_max_y = border
+        render.filepath = file
         bpy.ops.render.render(write_still=True)
         if not Path(file).is_file():
             raise RuntimeError(f"Cycles wrote no {Path(file).name}")
+
+
+class Studio:
+    """Answers requests; keeps the scene that it was asked for last."""
+
+    def __init__(self) -> None:
+        """Starts with no scene."""
+        self._scene: Scene | None = None
+        self._loaded: tuple[Any, ...] = ()
+
+    def answer(self, request: dict[str, Any]) -> None:
+        """Does what one request says."""
+        if request["do"] == "show":
+            wanted = (request["key"], request["width"], request["height"])
+            if self._scene is None or wanted != self._loaded:
+                self._scene = Scene(Path(request["static"]), request["width"], request["height"])
+                self._loaded = wanted
+            self._scene.show(*(Path(request[name]) for name in ("here", "after", "before")))
+            return
+        if self._scene is None:
+            raise ValueError("nothing is shown yet")
+        if request["do"] == "data":
+            self._scene.render(request["file"], 1, None)
+        else:
+            self._scene.render(request["file"], request["samples"], request["border"])
 
 
 def _add_outputs(tree: Any, observed: Any) -> None:
@@ -142,16 +172,10 @@ def _world_vertices(state: dict[str, Any], index: int, object_id: int, rest: Any
 
 def main() -> None:
     """Answers requests until there are no more."""
-    loaded, scene = None, None
+    studio = Studio()
     for line in sys.stdin:
-        request = json.loads(line)
         try:
-            wanted = (request["key"], request["width"], request["height"])
-            if scene is None or wanted != loaded:
-                scene, loaded = Scene(Path(request["static"]), request["width"], request["height"]), wanted
-            scene.show(*(Path(request[name]) for name in ("here", "after", "before")))
-            scene.render(request["data"], 1)
-            scene.render(request["smooth"], request["samples"])
+            studio.answer(json.loads(line))
             answer = {"status": "done"}
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             answer = {"status": "failed", "message": f"{type(error).__name__}: {error}"}

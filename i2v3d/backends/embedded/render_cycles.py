@@ -54,6 +54,7 @@ class CyclesRenderer:
         data, smooth = self._child.folder / "data.exr", self._child.folder / "smooth.exr"
         self._child.ask(
             {
+                "do": "show",
                 "static": str(static.resolve()),
                 "key": json.dumps(files_identity(static)),
                 "here": str(states[current].resolve()),
@@ -61,16 +62,17 @@ class CyclesRenderer:
                 "before": str(before.resolve()),
                 "width": resolution.width,
                 "height": resolution.height,
-                "samples": SMOOTH_SAMPLES,
-                "data": str(data),
-                "smooth": str(smooth),
             }
         )
+        self._child.ask({"do": "data", "file": str(data)})
         channels = _read_exr(data)
         ids = np.rint(_channel(channels, "Object Index.X")).astype(np.uint8)
         colour = _srgb(_rgb(channels, "Combined"))
         is_edge = _has_other_neighbour(ids)
-        colour[is_edge] = _srgb(_rgb(_read_exr(smooth), "Combined"))[is_edge]
+        if is_edge.any():
+            border = _border(is_edge)
+            self._child.ask({"do": "smooth", "file": str(smooth), "samples": SMOOTH_SAMPLES, "border": border})
+            colour[is_edge] = _srgb(_rgb(_read_exr(smooth), "Combined")[is_edge])
         return RenderedFrame(colour, _passes(channels, ids, moments))
 
 
@@ -174,6 +176,15 @@ def _has_other_neighbour(ids: Array) -> Array:
     around = np.pad(ids, 1, mode="edge")
     differs = [around[row : row + height, column : column + width] != ids for row in range(3) for column in range(3)]
     return np.logical_or.reduce(differs)
+
+
+def _border(is_wanted: Array) -> list[float]:
+    """Returns left, bottom, right, top, as shares of the picture, of a box round the wanted pixels."""
+    height, width = is_wanted.shape
+    rows, columns = np.flatnonzero(is_wanted.any(axis=1)), np.flatnonzero(is_wanted.any(axis=0))
+    left, right = max(0, columns[0] - 2), min(width, columns[-1] + 3)
+    top, bottom = max(0, rows[0] - 2), min(height, rows[-1] + 3)
+    return [float(left / width), float(1 - bottom / height), float(right / width), float(1 - top / height)]
 
 
 def _passes(channels: dict[str, Array], ids: Array, moments: Neighbours) -> FramePasses:

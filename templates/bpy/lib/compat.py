@@ -50,7 +50,7 @@ def use_multilayer_exr(settings: Any) -> None:  # Any: bpy types
         settings.media_type = "MULTI_LAYER_IMAGE"
     settings.file_format = "OPEN_EXR_MULTILAYER"
     settings.color_depth = "32"
-    settings.exr_codec = "ZIP"
+    settings.exr_codec = "NONE"  # read once and thrown away
 
 
 OBJECT_INDEX_CHANNELS = ("Object Index", "IndexOB")
