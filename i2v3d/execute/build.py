@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,7 +178,8 @@ class _Build:
         self.store.state.flush()
         if self.options.fast_path is not None and not result.failed:
             files = delivery.files() if delivery else ()
-            self.options.fast_path.remember(self.store, self.resolver, result.records, files)
+            with suppress(OSError):  # a file went away meanwhile: the next no-op is only slower
+                self.options.fast_path.remember(self.store, self.resolver, result.records, files)
         self.log.emit(events.BuildFinished(self.log.now(), len(executed), len(reused), len(result.failed)))
         return BuildResult(
             delivered={path: item.path for path, item in delivery.items.items()} if delivery else {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from i2v3d.store.digests import digest_bytes
 from i2v3d.store.local import LocalStore, store_error
 from i2v3d.store.outputs import StoredOutput
 from i2v3d.store.records import ActionRecord
+
+_UNFINISHED_AGE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Delivery:
                 if self.store.objects.is_copy(digest, place):
                     place.unlink()
                     place.parent.rmdir()
+        self._sweep()
         now = {**{path: digest for path, digest in before.items() if path not in stale}, **self.placed}
         if now == before:
             return
@@ -91,6 +95,14 @@ class Delivery:
     def files(self) -> tuple[Path, ...]:
         """Returns every file in place."""
         return tuple(self.out_dir / relative for relative in self.placed)
+
+    def _sweep(self) -> None:
+        """Removes files that a killed build was about to rename; young ones may be another build's."""
+        for folder in {(self.out_dir / relative).parent for relative in self.placed}:
+            for unfinished in folder.glob(".*.i2v3d"):
+                with contextlib.suppress(OSError):
+                    if unfinished.stat().st_ctime < time.time() - _UNFINISHED_AGE_S:
+                        unfinished.unlink()
 
     def _is_ours(self, relative: str) -> bool:
         """Whether the path belongs to a deliverable of this graph (a part of a graph leaves the rest alone)."""

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from i2v3d.store.records import ActionRecord
 
 
+# One per spec, options and version of the code; an old one is only a slower no-op.
+_KEPT = 32
+
+
 @dataclass(frozen=True)
 class FastPath:
     """What names a build, and which files say what it is.
@@ -72,6 +76,7 @@ class FastPath:
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
         temporary.replace(target)
+        _forget_oldest(target.parent)
 
 
 def identify(spec: Path, options: Iterable[str]) -> str:
@@ -92,6 +97,12 @@ def find_up_to_date(store_root: Path, identity: str) -> Mapping[str, Any] | None
 
 def _place(store_root: Path, identity: str) -> Path:
     return store_root / "fast" / f"{identity}.json"
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-_KEPT]:
+        file.unlink(missing_ok=True)
 
 
 def _folders(root: Path) -> list[Path]:

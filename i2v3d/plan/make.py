@@ -21,6 +21,9 @@ from i2v3d.store.builds import BuildRecord, Builds
 from i2v3d.store.local import LocalStore
 from i2v3d.store.records import ActionRecord
 
+# A build may have been of a part of the graph only, so a step is looked for in several.
+_COMPARED_BUILDS = 5
+
 Status = Literal["up_to_date", "will_run", "may_run"]
 
 
@@ -94,8 +97,8 @@ class _Planner:
         self._bases_in_store: dict[str, bool] = {}
 
     @cached_property
-    def _last(self) -> BuildRecord | None:
-        return Builds(self._store.root / "builds").last(self._graph.scene)
+    def _past(self) -> list[BuildRecord]:
+        return list(Builds(self._store.root / "builds").latest(self._graph.scene, _COMPARED_BUILDS))
 
     def plan(self) -> Plan:
         return Plan(self._graph.scene, {name: self._step(name) for name in self._graph.nodes})
@@ -141,7 +144,7 @@ class _Planner:
     def _reasons(self, name: str) -> tuple[str, ...]:
         if name in self._forced:
             return ("forced",)
-        before = self._last.steps.get(name) if self._last else None
+        before = next((build.steps[name] for build in self._past if name in build.steps), None)
         if before is None:
             return ("never built",)
         found = changes(before, step_now(self._resolver, name, self._records))

@@ -166,7 +166,9 @@ class Resolver:
         if isinstance(reference, SourceFile):
             return SourceInput(reference.path, self.sources.digest(reference.path).content)
         assert field.artifact is not None  # the graph's checks let only SourceFile feed a `Path` field
-        output = results[reference.node].outputs[reference.output]
+        output = results[reference.node].outputs.get(reference.output)
+        if output is None:
+            raise ArtifactError(f"{reference.node} gave no `{reference.output}` this time")
         if reference.start is not None or reference.stop is not None:
             output = self._slice(reference, output)
             if not issubclass(field.artifact, Sequence):

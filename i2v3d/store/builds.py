@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -128,19 +128,33 @@ class Builds:
             number for number in sorted(self._numbers(scene)) if (self.folder(scene) / f"{number:06d}.json.gz").exists()
         )
 
-    def last(self, scene: str) -> BuildRecord | None:
-        """Returns the newest record of a scene."""
-        for number in reversed(self.numbers(scene)):
+    def latest(self, scene: str, count: int) -> Iterator[BuildRecord]:
+        """Yields the newest records of a scene, newest first."""
+        for number in reversed(self.numbers(scene)[-count:]):
             if record := self.read(scene, number):
-                return record
-        return None
+                yield record
 
-    def newest_of_every_scene(self) -> list[Path]:
-        """Returns the newest record file of each scene."""
-        folders = [folder for folder in self._root.iterdir() if folder.is_dir()]
-        return [max(files) for folder in folders if (files := list(folder.glob("*.json.gz")))]
+    def latest_keys(self, count: int) -> set[str]:
+        """Returns the keys with which each step of each scene was last built, looking at `count` builds."""
+        keys: set[str] = set()
+        for folder in self._root.iterdir():
+            if not folder.is_dir():
+                continue
+            seen: set[str] = set()
+            for path in sorted(folder.glob("*.json.gz"), reverse=True)[:count]:
+                steps = _steps_in(path)
+                keys.update(step["key"] for name, step in steps.items() if name not in seen)
+                seen.update(steps)
+        return keys
 
     def _numbers(self, scene: str) -> set[int]:
         with contextlib.suppress(OSError):
             return {int(path.name[:6]) for path in self.folder(scene).iterdir() if path.name[:6].isdigit()}
         return set()
+
+
+def _steps_in(path: Path) -> Mapping[str, Any]:
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError), gzip.open(path, "rt", encoding="utf-8") as file:
+        steps: Mapping[str, Any] = json.load(file)["steps"]
+        return steps
+    return {}

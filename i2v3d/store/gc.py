@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import json
 import os
 import shutil
 from collections import Counter
@@ -18,6 +15,9 @@ from i2v3d.store.digests import digest_file
 from i2v3d.store.local import LocalStore, store_error
 from i2v3d.store.locks import store_lock
 from i2v3d.store.records import ActionRecord
+
+# The last build may have been of a part of a scene only; what others of the last builds made stays too.
+_ROOT_BUILDS = 5
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def verify_store(store: LocalStore) -> tuple[str, ...]:
 def clean_store(store: LocalStore, max_bytes: int) -> Cleaning:
     """Removes results until all blobs together take `max_bytes` at most, those unused for longest first.
 
-    The results of the last build of every scene always stay, and blobs that nothing names always go.
+    What each step of every scene gave when it was last built always stays, and blobs that nothing names always go.
 
     Raises:
         StoreError: A build is running.
@@ -98,7 +98,7 @@ def clean_store(store: LocalStore, max_bytes: int) -> Cleaning:
 
 
 def _clean(store: LocalStore, max_bytes: int) -> Cleaning:
-    roots = _root_keys(store)
+    roots = Builds(store.root / "builds").latest_keys(_ROOT_BUILDS)
     actions = list_actions(store)
     users = Counter(digest for action in actions for digest in {file.digest for file in action.record.files})
     sizes = {path.parent.name + path.name: size for path, size in _blobs(store)}
@@ -125,15 +125,9 @@ def _clean(store: LocalStore, max_bytes: int) -> Cleaning:
         shutil.rmtree(kept, ignore_errors=True)
     for lock in (store.root / "locks").iterdir():  # left by builds that were killed; nobody holds one now
         lock.unlink()
+    for unfinished in (store.root / "actions").glob("*/*/.*"):
+        unfinished.unlink()
     return Cleaning(removed, before - total, total)
-
-
-def _root_keys(store: LocalStore) -> set[str]:
-    keys: set[str] = set()
-    for path in Builds(store.root / "builds").newest_of_every_scene():
-        with contextlib.suppress(OSError, ValueError, KeyError), gzip.open(path, "rt", encoding="utf-8") as file:
-            keys.update(step["key"] for step in json.load(file)["steps"].values())
-    return keys
 
 
 def _blobs(store: LocalStore) -> Iterator[tuple[Path, int]]:

@@ -65,6 +65,7 @@ def store_root(spec_dir: Path, cache_option: Path | None = None) -> Path:
 
 def store_error(error: OSError, where: Path) -> I2V3DError:
     """Returns the error to show for an operating system error below `where`."""
+    where = Path(error.filename) if isinstance(error.filename, str) else where
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(
             f"{where}: the disk is full",

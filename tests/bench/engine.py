@@ -79,6 +79,10 @@ def no_op_times(toys: Toys, source: Path) -> None:
     identity = identify(source, ())
     fast = FastPath(identity, (source,), time.time_ns(), {})
     print(f"20 steps, 200 MB: clean build {seconds(lambda: toys.build(graph)):.2f} s")
+    out_blocks = sum(
+        file.stat().st_size for file in {f.stat().st_ino: f for f in toys.folder.rglob("*") if f.is_file()}.values()
+    )
+    print(f"20 steps, 200 MB: {out_blocks / 1e6:.0f} MB on disk, store and output folder together")
     slow = [seconds(lambda: toys.build(graph, fast_path=fast)) for _ in range(5)]
     command = [
         sys.executable,

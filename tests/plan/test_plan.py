@@ -160,3 +160,10 @@ def test_an_explanation_as_text(toys, source):
         "  because of:\n"
         f"    read: input source: {old} -> {new}\n"
     )
+
+
+def test_a_build_of_a_part_does_not_hide_what_the_whole_was(toys, source):
+    whole = toys.chain(source, 3)
+    toys.build(whole)
+    toys.build(whole.select(until=["read"]))
+    assert reasons(toys, toys.chain(source, 3, times=2), "join[2]") == ("params.times 1 -> 2",)

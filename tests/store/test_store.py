@@ -184,3 +184,11 @@ def test_the_store_lies_beside_the_spec_unless_told_otherwise(tmp_path, monkeypa
     monkeypatch.setenv("I2V3D_CACHE", str(tmp_path / "shared"))
     assert store_root(tmp_path) == tmp_path / "shared"
     assert store_root(tmp_path, tmp_path / "mine") == tmp_path / "mine"
+
+
+def test_a_build_of_a_part_does_not_give_up_the_rest(toys, source):
+    graph = toys.chain(source)
+    toys.build(graph)
+    toys.build(graph.select(until=["join[1]"]))
+    clean_store(toys.store, 0)
+    assert make_plan(graph, toys.store).is_up_to_date
