@@ -152,6 +152,9 @@ def add_cameras(
     if any(not _is_equal_view(view, views[0]) for view in views):
         _bake_camera(scene.camera, views)
     _add_camera(collection, "Source camera", _source_view(clip, source))
+    far_m = 4 * _extent_m(scene)
+    for camera in collection.objects:
+        camera.data.clip_start, camera.data.clip_end = far_m * 1e-5, far_m
 
 
 def camera_track(
@@ -201,6 +204,18 @@ def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
     return centres
 
 
+def _extent_m(scene: Any) -> float:
+    """Returns how far from the world's origin anything reaches."""
+    bpy.context.view_layer.update()
+    corners = [
+        thing.matrix_world @ mathutils.Vector(corner)
+        for thing in scene.objects
+        if thing.type == "MESH"
+        for corner in thing.bound_box
+    ]
+    return max(float(corner.length) for corner in corners)
+
+
 def _source_view(clip: Clip, source: SourceCamera) -> Camera:
     size = Resolution(clip.width, clip.height)
     return Camera(Intrinsics(*source.focal_px, *source.centre_px, size), np.array(source.world_from_camera, np.float64))
@@ -243,7 +258,6 @@ def _add_camera(collection: Any, name: str, camera: Camera) -> Any:
     data = bpy.data.cameras.new(name)
     data.sensor_fit, data.sensor_width = "HORIZONTAL", SENSOR_MM
     data.lens, data.shift_x, data.shift_y = _lens(camera)
-    data.clip_start, data.clip_end = 0.01, 1e6
     data.passepartout_alpha = 0.9
     thing = bpy.data.objects.new(name, data)
     thing.rotation_mode = "XYZ"
