@@ -76,8 +76,8 @@ class KeyframeModel:
         sample = latents.to(dtype)
         embeds = torch.cat([text.embeds for text in texts]).repeat_interleave(frames, dim=0).to(dtype)
         height, width = control.depth.shape[-2:]
-        # SDXL's micro-conditioning: original size, crop corner, target size.
-        time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=dtype, device=latents.device)
+        # SDXL's micro-conditioning: original size, crop corner, target size; bfloat16 would round the sizes.
+        time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=latents.device)
         added = {
             "text_embeds": torch.cat([text.pooled for text in texts]).repeat_interleave(frames, dim=0).to(dtype),
             "time_ids": time_ids.expand(branches * frames, -1),

@@ -30,8 +30,8 @@ class MicroConditioning:
     target_height: int
     target_width: int
 
-    def time_ids(self, like: Tensor) -> Tensor:
-        """`1 6`, in the order that SDXL was trained with."""
+    def time_ids(self, device: torch.device) -> Tensor:
+        """`1 6`, float32 (half precision has no 683), in the order that SDXL was trained with."""
         numbers = (
             self.original_height,
             self.original_width,
@@ -40,7 +40,7 @@ class MicroConditioning:
             self.target_height,
             self.target_width,
         )
-        return torch.tensor([numbers], dtype=like.dtype, device=like.device)
+        return torch.tensor([numbers], dtype=torch.float32, device=device)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def noise_loss(unet: UNet2DConditionModel, picture: TrainingPicture, draw: Noise
         encoder_hidden_states=picture.text.embeds.to(dtype),
         added_cond_kwargs={
             "text_embeds": picture.text.pooled.to(dtype),
-            "time_ids": picture.micro.time_ids(noisy).to(dtype),
+            "time_ids": picture.micro.time_ids(noisy.device),
         },
         return_dict=False,
     )[0]

@@ -102,7 +102,7 @@ class VideoModel:
         branches, dtype = latents.shape[0], self.unet.dtype
         sample = torch.cat([scaled_model_input(latents, sigma), image.latents.to(latents)], dim=2).to(dtype)
         embedding = image.embedding.to(dtype)
-        time_ids = torch.tensor([self.time_ids], dtype=dtype, device=latents.device).expand(branches, -1)
+        time_ids = torch.tensor([self.time_ids], dtype=torch.float32, device=latents.device).expand(branches, -1)
         timestep = timestep.to(latents.device)
         residuals = None
         if control.scale:

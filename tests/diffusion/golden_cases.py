@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,10 @@ def golden_case(kind, name):
     pytest.skip(f"golden case {kind}/{name} is neither in tests/golden nor in ../shared/golden")
 
 
-def load_model(kind, family, part):
-    """A tiny model in float32, ready to evaluate."""
-    return kind.from_pretrained(IN_REPO / "models" / family / part).to(torch.float32).eval()
+@cache
+def load_model(kind, family, part, dtype=torch.float32):
+    """A tiny model, ready to evaluate; shared by all tests, so a test that trains takes a copy."""
+    return kind.from_pretrained(IN_REPO / "models" / family / part, torch_dtype=dtype).eval()
 
 
 def relative_error(got, wanted):

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
+from copy import deepcopy
 from dataclasses import replace
 
 from i2v3d.diffusion.keyframe_model import TextCondition
@@ -16,7 +17,7 @@ ALPHAS = torch.linspace(0.999, 0.005, 1000)
 
 @pytest.fixture
 def unet():
-    return load_model(diffusers.UNet2DConditionModel, "sdxl-tiny-11", "unet").requires_grad_(False)
+    return deepcopy(load_model(diffusers.UNet2DConditionModel, "sdxl-tiny-11", "unet")).requires_grad_(False)
 
 
 def picture(seed, *, is_learnt=None):

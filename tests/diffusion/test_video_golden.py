@@ -177,6 +177,7 @@ def test_without_one_ingredient_the_clip_is_another(ingredient, full):
     assert change >= ABLATION, f"without {ingredient} the result moves by {change:.1e} only"
 
 
+@pytest.mark.slow
 def test_the_first_source_latent_keeps_its_spread(full):
     change = relative_error(full.sample(**_normalised_first_source(full)), full.golden["final_latents"])
     assert change >= 10 * TOLERANCE, f"a normalised first source moves the result by {change:.1e} only"
@@ -194,6 +195,7 @@ def test_the_reversed_guide_reverses_every_channel(full):
     assert not torch.equal(backwards.control.depth, control.depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", ["device", "host"])
 def test_features_kept_at_inversion_give_the_same_clip_as_features_made_again(storage, full):
     # In the golden case the two image latents have other noise; here the source is what was inverted.
