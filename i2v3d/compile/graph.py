@@ -105,13 +105,13 @@ class StageGraph:
         """Returns the nodes that node names or stage kinds stand for, in graph order.
 
         Raises:
-            GraphError: One of them is neither.
+            UsageError: One of them is neither.
         """
         wanted: set[str] = set()
         for pattern in patterns:
             found = [name for name, node in self.nodes.items() if pattern in (name, node.stage)]
             if not found:
-                raise GraphError(f"no step or stage is called `{pattern}`", hint=_near(pattern, self))
+                raise UsageError(f"no step or stage is called `{pattern}`", hint=_near(pattern, self))
             wanted.update(found)
         return tuple(name for name in self.nodes if name in wanted)
 

@@ -130,7 +130,7 @@ class _Build:
         options = self.options
         delivery = Delivery(self.graph, self.store, options.out_dir.absolute()) if options.out_dir else None
         budget = Budget(options.jobs, options.memory_gb)
-        self.resolver.read_sources()
+        self.resolver.prepare()
         expected = expected_seconds(self.graph, self.store)
         self.log.begin(expected, delivery)
         stop = threading.Event()

@@ -25,6 +25,7 @@ class BuildLog:
     Attributes:
         executed: Steps that ran, in the order in which they ended.
         seconds: How long each of them ran.
+        warnings: What each step had to tell, those that were reused too.
         watch: What the scheduler tells.
     """
 
@@ -37,6 +38,7 @@ class BuildLog:
         self._lanes: dict[str, int] = {}
         self.executed: dict[str, None] = {}
         self.seconds: dict[str, float] = {}
+        self.warnings: dict[str, tuple[str, ...]] = {}
         self.watch = Watch(
             started=self._started,
             progress=lambda step, share, message: self.emit(events.StepProgress(step, self.now(), share, message)),
@@ -98,11 +100,13 @@ class BuildLog:
         self.seconds[step] = record.seconds
         lane = self._lanes.pop(step, 0)
         self.emit(events.StepFinished(step, self._stage(step), self.now(), record.seconds, lane))
+        self._warn(step, record)
         self._deliver(step, record)
 
     def _reused(self, step: str, record: ActionRecord) -> None:
         self._lanes.pop(step, None)
         self.emit(events.StepReused(step, self._stage(step), self.now()))
+        self._warn(step, record)
         self._deliver(step, record)
 
     def _failed(self, step: str, error: I2V3DError, will_retry: bool) -> None:
@@ -112,6 +116,12 @@ class BuildLog:
 
     def _skipped(self, step: str, because_of: str) -> None:
         self.emit(events.StepSkipped(step, self._stage(step), self.now(), because_of))
+
+    def _warn(self, step: str, record: ActionRecord) -> None:
+        if self.warnings.get(step) != record.warnings:  # a second pass over the graph says nothing again
+            self.warnings[step] = record.warnings
+            for message in record.warnings:
+                self.emit(events.StepWarned(step, self._stage(step), self.now(), message))
 
     def _deliver(self, step: str, record: ActionRecord) -> None:
         if self._delivery is not None:

@@ -51,6 +51,7 @@ def check_determinism(graph: StageGraph, store: LocalStore, steps: Iterable[str]
     """
     wanted = graph.match(steps)
     resolver = Resolver(graph, store)
+    resolver.prepare()
     records: dict[str, ActionRecord] = {}
     found = []
     workers = WorkerPool(Budget().jobs)

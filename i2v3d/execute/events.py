@@ -62,6 +62,16 @@ class StepReused:
 
 
 @dataclass(frozen=True)
+class StepWarned:
+    """A step that ran or was reused has something to tell the user."""
+
+    step: str
+    stage: str
+    at_s: float
+    message: str
+
+
+@dataclass(frozen=True)
 class StepFailed:
     """A step failed; `error` says why. will_retry: it is tried again."""
 
@@ -107,6 +117,7 @@ Event = (
     | StepProgress
     | StepFinished
     | StepReused
+    | StepWarned
     | StepFailed
     | StepSkipped
     | Delivered

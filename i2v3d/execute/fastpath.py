@@ -61,7 +61,9 @@ class FastPath:
             if not stamps[str(path.absolute())].is_settled(self.loaded_at_ns):
                 return
         for source in resolver.sources.known():
-            if not (source.is_settled and source.is_unchanged()):
+            # Older than the loading of the spec, too: sizes read from it may be in the params.
+            is_settled = source.is_settled and all(stamp.is_settled(self.loaded_at_ns) for _, stamp in source.stamps)
+            if not (is_settled and source.is_unchanged()):
                 return
             stamps.update(source.stamps)
         for name in resolver.graph.nodes:

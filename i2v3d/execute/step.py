@@ -15,7 +15,7 @@ from i2v3d.execute.worker_pool import WorkerPool
 from i2v3d.execute.worker_process import StepTimeoutError, WorkerGoneError
 from i2v3d.execute.workspace import StepDir, Workspaces
 from i2v3d.plan.resolve import ResolvedInputs, Resolver, Results, SourceInput, StoredInput
-from i2v3d.stages.base import Node, Stage
+from i2v3d.stages.base import Node, SourceFile, Stage
 from i2v3d.store.code import CodeDigest
 from i2v3d.store.keys import StepKey
 from i2v3d.store.local import LocalStore, store_error
@@ -25,7 +25,6 @@ from i2v3d.store.records import ActionRecord
 from i2v3d.store.sources import SourceDigest
 
 _TRANSIENT = {errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.ESTALE, errno.ENETDOWN, errno.ECONNRESET}
-_LOG_TAIL_LINES = 12
 
 
 class StoppedError(Exception):
@@ -199,12 +198,19 @@ class StepRunner:
     def _failure(
         self, task: Task, folder: StepDir, request: Mapping[str, Any], failed: Mapping[str, Any]
     ) -> I2V3DError:
-        what = failed["message"]
-        tail = _log_tail(folder.log)
+        what = _with_users_names(task, failed["message"])
         kept = self._workspaces.keep_failed(folder, task.node.name, request)
-        failure = StepFailure(task.node.name, tail or what, kept.work, kept.log, tuple(_shown_inputs(task)))
+        is_expected = bool(failed.get("is_ours"))
+        failure = StepFailure(
+            task.node.name,
+            kept.work,
+            kept.log,
+            tuple(_shown_inputs(task)),
+            is_expected=is_expected,
+            spec_path=_blamed(task, failed.get("field", "")) if is_expected else "",
+        )
         message, hint = f"{task.node.name}: {what}", failed.get("hint", "")
-        kind = getattr(errors, failed.get("type", ""), StageError) if failed.get("is_ours") else StageError
+        kind = getattr(errors, failed.get("type", ""), StageError) if is_expected else StageError
         if issubclass(kind, StageError):
             return kind(message, hint=hint, failure=failure)
         if kind is errors.MissingBackendError:
@@ -253,6 +259,7 @@ def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
         volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
         determinism=task.stage.determinism,
         seconds=answer["seconds"],
+        warnings=tuple(answer["warnings"]),
     )
 
 
@@ -279,15 +286,24 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
     return shown
 
 
+def _blamed(task: Task, field: str) -> str:
+    """Returns the spec path that a failure is about; see `StageError`."""
+    origins = task.node.origins
+    if field in origins:
+        return origins[field]
+    sources = [ref.spec_path for ref in task.node.inputs.values() if isinstance(ref, SourceFile)]
+    return next(iter([*filter(None, sources), *origins.values()]), "")
+
+
+def _with_users_names(task: Task, message: str) -> str:
+    """Returns the message with the users' file names for the neutral ones that a step sees."""
+    for field, value in task.inputs.items():
+        if isinstance(value, SourceInput):
+            message = message.replace(f"{field}{value.path.suffix}", value.path.name)
+    return message
+
+
 def _death(status: int) -> str:
     if status == -9:
         return "its process was killed, most likely because memory ran out"
     return f"its process died of signal {-status}" if status < 0 else f"its process ended with status {status}"
-
-
-def _log_tail(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(lines[-_LOG_TAIL_LINES:])

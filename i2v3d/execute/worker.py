@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from i2v3d.artifacts.base import Artifact
-from i2v3d.errors import ArtifactError, GraphError, I2V3DError
+from i2v3d.errors import ArtifactError, GraphError, I2V3DError, StageError
 from i2v3d.stages.base import FieldType, Stage
 
 Json = dict[str, Any]  # one message
@@ -37,6 +37,7 @@ class StepWorkDir:
         self._path = path
         self._types = {field.name: field.artifact for field in stage.outputs}
         self._tell = tell
+        self.warnings: list[str] = []
 
     @property
     def path(self) -> Path:
@@ -53,6 +54,10 @@ class StepWorkDir:
     def progress(self, share: float, message: str = "") -> None:
         """Reports the share of the work that is done, 0 to 1."""
         self._tell({"progress": min(max(float(share), 0.0), 1.0), "message": str(message)})
+
+    def warn(self, message: str) -> None:
+        """Notes what the user should know; it is kept with the result."""
+        self.warnings.append(str(message))
 
 
 class _Teller:
@@ -85,12 +90,12 @@ def run_step(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any])
     started = time.perf_counter()
     with _captured(request["log"]):
         try:
-            outputs = _run(request, tell, backends)
+            done = _run(request, tell, backends)
         # A stage may raise anything, SystemExit included; the engine makes a StageError of it.
         except BaseException as error:  # noqa: BLE001
             traceback.print_exc()
             return {"failed": _described(error)}
-    return {"outputs": outputs, "seconds": time.perf_counter() - started}
+    return {**done, "seconds": time.perf_counter() - started}
 
 
 def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> Json:
@@ -102,10 +107,12 @@ def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> 
     _reset_random()
     inputs = stage.inputs_type(**{field.name: _input(field, request["inputs"][field.name]) for field in stage.inputs})
     backend = None if request["backend"] is None else _backend(stage.kind, request["backend"], backends)
-    result = stage.run(inputs, from_canonical(request["params"]), backend, StepWorkDir(work, stage, tell))
+    step = StepWorkDir(work, stage, tell)
+    result = stage.run(inputs, from_canonical(request["params"]), backend, step)
     if not isinstance(result, stage.outputs_type):
         raise ArtifactError(f"returned {type(result).__name__} where {stage.outputs_type.__name__} was promised")
-    return {field.name: _described_output(field, getattr(result, field.name), work) for field in stage.outputs}
+    outputs = {field.name: _described_output(field, getattr(result, field.name), work) for field in stage.outputs}
+    return {"outputs": outputs, "warnings": step.warnings}
 
 
 def _enter(work: Path, temporary: Path) -> None:
@@ -183,6 +190,7 @@ def _described(error: BaseException) -> Json:
         "is_ours": known,
         "message": str(error) if known else f"{type(error).__name__}: {error}",
         "hint": error.hint if isinstance(error, I2V3DError) else "",
+        "field": error.field if isinstance(error, StageError) else "",
         "errno": error.errno if isinstance(error, OSError) else None,
     }
 

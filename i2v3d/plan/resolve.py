@@ -124,13 +124,18 @@ class Resolver:
                 known[field.name] = None if value is None else self._known(value, field, results)
         return known
 
-    def read_sources(self) -> None:
-        """Reads every user's file of the graph now, so that what is missing shows before anything runs.
+    def prepare(self) -> None:
+        """Reads all code and every user's file of the graph now.
+
+        So what is wrong shows before anything runs, and no worker can have loaded other code than what
+        is in a key: whatever is edited from here on no longer has the stamp it was read with.
 
         Raises:
-            UsageError: One of them can't be read.
+            GraphError: Params that can't be hashed, or code that is not Python.
+            UsageError: A user's file can't be read.
         """
         for name in self.graph.nodes:
+            self.base(name)
             for path in self.source_paths(name):
                 self.sources.digest(path)
 

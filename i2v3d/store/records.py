@@ -27,6 +27,7 @@ class ActionRecord:
         volatile: Names of the outputs that differ between equal runs.
         determinism: `exact` or `seeded`, as the stage declares.
         seconds: How long the stage ran.
+        warnings: What it told the user.
     """
 
     key: str
@@ -36,6 +37,7 @@ class ActionRecord:
     volatile: tuple[str, ...]
     determinism: str
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def files(self) -> Iterator[StoredFile]:
@@ -79,6 +81,7 @@ class Records:
             "volatile": list(record.volatile),
             "determinism": record.determinism,
             "seconds": record.seconds,
+            "warnings": list(record.warnings),
         }
         path = self.path(record.base, record.key)
         temporary = path.with_name(f".{secrets.token_hex(8)}")
@@ -118,6 +121,7 @@ class Records:
                 volatile=tuple(document["volatile"]),
                 determinism=document["determinism"],
                 seconds=document["seconds"],
+                warnings=tuple(document["warnings"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -159,6 +159,14 @@ def test_an_edit_of_the_code_while_a_step_runs_is_not_recorded(toys, source):
     assert toys.build(toys.chain(source)).executed == ("join[1]", "join[2]", "join[3]")
 
 
+def test_code_edited_after_a_worker_has_loaded_it_is_not_recorded(toys, source):
+    path = toys.package / "words.py"
+    toys.order("read", f"open({str(path)!r}, 'a').write('X = 1')")
+    result = failed_build(toys, toys.chain(source), keep_going=True)
+    assert "the stage's code was edited while it ran" in result.failures["read"].message
+    assert toys.build(toys.chain(source)).executed == ("read", "join[1]", "join[2]", "join[3]")
+
+
 def test_forced_steps_run_and_what_follows_is_cut_off(toys, source):
     toys.build(toys.chain(source))
     assert toys.build(toys.chain(source), force=("join[1]",)).executed == ("join[1]",)

@@ -66,6 +66,18 @@ def test_a_spec_edited_while_it_was_read_is_not_remembered(toys, source):
     assert find_up_to_date(toys.store.root, identity) is None
 
 
+def test_a_source_edited_after_the_spec_was_read_is_not_remembered(toys, source):
+    spec = toys.folder / "scene.yaml"
+    spec.write_text("spec")
+    time.sleep(0.05)
+    loaded_at_ns = time.time_ns()
+    source.write_text("edited when its size had been read already")
+    time.sleep(0.05)
+    identity = identify(spec, ())
+    toys.build(toys.chain(source), fast_path=FastPath(identity, (spec,), loaded_at_ns, {}))
+    assert find_up_to_date(toys.store.root, identity) is None
+
+
 def test_the_fast_path_imports_only_the_standard_library():
     code = (
         "import sys; before = set(sys.modules); from i2v3d.execute.fastpath import find_up_to_date; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -197,3 +198,26 @@ def test_a_clean_store_gives_the_same_bytes(toys, source):
     result = build(toys.fan(source), toys.fresh_store("clean"), BuildOptions(out_dir=toys.folder / "clean_out", jobs=2))
     assert result.is_success
     assert (toys.folder / "clean_out" / "result.txt").read_text() == first
+
+
+@pytest.mark.slow
+def test_eight_builds_at_once_run_each_step_once(toys, source):
+    builds = [start_build(toys, "long_chain", 40) for _ in range(8)]
+    printed = [build.communicate()[0] for build in builds]
+    assert [build.returncode for build in builds] == [0] * 8
+    executed = [name for text in printed for name in json.loads(text)]
+    assert len(executed) == len(set(executed)) == 40
+
+
+@pytest.mark.slow
+def test_edits_at_random_moments_of_a_build_never_leave_a_stale_result(toys, source):
+    rng = random.Random(7)
+    for number in range(12):
+        source.write_text(f"text {number} before ")
+        began = start_build(toys, "chain", 12)
+        time.sleep(rng.uniform(0, 0.8))
+        source.write_text(f"text {number} after ")
+        began.communicate()
+        assert began.returncode == 0
+        toys.build(toys.chain(source, 12))
+        assert toys.text().startswith(f"text {number} after join[1]join[2]")
