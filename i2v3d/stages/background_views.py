@@ -15,12 +15,15 @@ import numpy as np
 from i2v3d.artifacts.images import Image, Matte
 from i2v3d.artifacts.scene import Layout, View, Views
 from i2v3d.backends.base import Inpainter
-from i2v3d.geometry.frames import Camera, Resolution
+from i2v3d.geometry.frames import Array, Camera, Resolution
 from i2v3d.geometry.layout_surfaces import Window, fill_guide
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
+
+
+_SEAM_SHARE = 0.12  # of the photo's size: how far the mirror image is seen next to the frame
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ def run(inputs: Inputs, params: Params, backend: Inpainter, work: WorkDir) -> Ou
     is_margin = np.pad(np.zeros((height, width), bool), pad, constant_values=True)
     work.progress(0.1, f"{across} px on each side")
     window = Window(-across, -down, Resolution(width + 2 * across, height + 2 * down))
-    widened = backend.inpaint(picture, is_margin, fill_guide(layout, window), None)
+    guide = fill_guide(layout, window)
+    widened = backend.inpaint(picture, is_margin, guide, None)
+    if guide is not None:
+        widened = _hide_seam(picture, widened, across, down)
     observed = np.pad(np.where(inputs.hole.read() > 0, 0, 255).astype(np.uint8), pad)
     opaque = np.full((*observed.shape, 1), 255, np.uint8)
     intrinsics = layout.camera.intrinsics.window(-across, -down, window.resolution)
@@ -88,3 +94,19 @@ def run(inputs: Inputs, params: Params, backend: Inpainter, work: WorkDir) -> Ou
     outputs = Outputs(Views(work.output("views")))
     outputs.views.write((view,))
     return outputs
+
+
+def _hide_seam(mirrored: Array, widened: Array, across: int, down: int) -> Array:
+    """Returns the widened picture, passing from its mirror image to the invented one next to the photo's frame.
+
+    A mirror image meets the photo without a seam, and near the frame its symmetry does not show. A table top
+    has a direction in its grain that a mirror would bend, so it is not done there (no guide).
+    """
+    height, width = widened.shape[:2]
+    x, y = np.arange(width), np.arange(height)
+    beyond_x = np.maximum(np.maximum(across - x, x - (width - across - 1)), 0) / (_SEAM_SHARE * (width - 2 * across))
+    beyond_y = np.maximum(np.maximum(down - y, y - (height - down - 1)), 0) / (_SEAM_SHARE * (height - 2 * down))
+    far = np.clip(np.hypot(beyond_x[None, :], beyond_y[:, None]), 0, 1)
+    share = (1 - far * far * (3 - 2 * far))[..., None]
+    blended = np.asarray(np.rint(mirrored * share + widened * (1 - share)), np.uint8)
+    return np.where(far[..., None] > 0, blended, widened)

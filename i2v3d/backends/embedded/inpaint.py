@@ -17,7 +17,7 @@ from i2v3d.geometry.frames import Array
 
 _SEED = 1
 _PATCH_RADIUS_PX = 3
-_GUIDE_WEIGHT = 0.5
+_GUIDE_WEIGHT = 2.0
 _MOST_HOLE_PX = 260_000  # larger holes are filled in a smaller picture: time grows with their area
 _COARSE_HOLE_PX = 120_000
 _RING_PX = 24  # how far around a hole its surroundings are judged
@@ -29,6 +29,9 @@ _AGREEING = 10.0  # grey levels by which smoothed patches and membrane may diffe
 _RIM_PX = 3.0
 _LEVEL_PX = 24.0  # a step of brightness at the edge is spread over this much of the hole
 _MOST_STEP = 12.0
+_BLACK = 6.0  # grey level below which brightness is no longer told apart
+_SHADE_PX = 8.0
+_DEEPEST, _NO_SHADOW = 2.0, 0.35  # of the logarithm: how dark a shadow may be, and what counts as none
 _MEMBRANE_SHARE = 0.05  # of the picture's width: how far the membrane reaches into a hole
 
 
@@ -50,6 +53,8 @@ class GuidedPatchMatch:
         patches = _fill_with_patches(picture, is_hole, guide, forbidden)
         smoothness = _smoothness(picture, is_hole)[..., None]
         result = _levelled(patches.astype(np.float32), picture, is_hole)
+        if guide is None:
+            result = _shaded(result, picture, is_hole)
         if smoothness[is_hole].max(initial=0) > 0.01:
             membrane = stretch_membrane(picture.astype(np.float32), ~is_hole)
             share = smoothness * _agreement(result, membrane)[..., None]
@@ -114,6 +119,23 @@ def _levelled(patches: Array, picture: Array, is_hole: Array) -> Array:
     is_fixed = is_rim | ~is_hole | (inward > _LEVEL_PX)
     correction = stretch_membrane(np.where(is_rim[..., None], step, 0), is_fixed)
     return np.asarray(patches + np.where(is_hole[..., None], correction, 0), np.float32)
+
+
+def _shaded(patches: Array, picture: Array, is_hole: Array) -> Array:
+    """Returns the patches with the shadows around the hole carried a little way into it.
+
+    For one surface of one texture under uneven light (a table): the shadow that a thing has left at its foot
+    fades out into the hole, where patches from a lit place would end it with a hard edge.
+    """
+    grey = np.log(np.maximum(picture.astype(np.float32).mean(axis=2), _BLACK))
+    around = _masked_blur(grey, _unit(~is_hole), _SHADE_PX)
+    wanted = stretch_membrane(around[..., None], ~is_hole)[..., 0]
+    copied = np.log(np.maximum(patches.mean(axis=2), _BLACK))
+    found = _masked_blur(copied, _unit(is_hole), _SHADE_PX)
+    inward = ndimage.distance_transform_edt(is_hole) / (_MEMBRANE_SHARE * is_hole.shape[1])
+    shade = np.minimum(np.maximum(wanted - found, -_DEEPEST) + _NO_SHADOW, 0)
+    gain = np.exp(shade * np.exp(-(inward**2)))
+    return np.asarray(np.where(is_hole[..., None], patches * gain[..., None], patches), np.float32)
 
 
 def _unit(mask: Array) -> Array:
