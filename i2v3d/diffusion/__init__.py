@@ -12,9 +12,10 @@ knows a stage. `windows` is plain Python; every other module needs the extra `i2
     features           what a source evaluation left behind
     injection          source features into a model, in a `with` block
     keyframe_model     SDXL with its depth ControlNet, as one function
-    keyframe_sampling  section 3.2: inversion and guided generation of keyframes
+    inversion          DDIM for keyframes, Euler for clips, both ways in time
+    keyframe_sampling  section 3.2: guided generation of keyframes
     svd_controlnet     the depth ControlNet of Stable Video Diffusion
     video_model        SVD with its depth ControlNet, as one function
-    video_sampling     section 3.3: inversion both ways and dual-trajectory sampling
+    video_sampling     section 3.3: dual-trajectory sampling
     lora_loss          Eq. 1: the customization loss
 """

@@ -162,7 +162,7 @@ class Injection:
 
         It ends early, after the last layer asked for; `evaluate` must not swallow exceptions.
         """
-        recording = _Recording(self._names(kinds), ends_when_full=True)
+        recording = _Recording(self.names(kinds), ends_when_full=True)
         if not recording.wanted:
             return SourceFeatures({})
         with self._during(recording):
@@ -177,7 +177,7 @@ class Injection:
     @contextmanager
     def recording(self, kinds: frozenset[FeatureKind]) -> Iterator[dict[str, Tensor]]:
         """Fills the yielded dictionary with the features of the evaluation inside, which goes on to its end."""
-        recording = _Recording(self._names(kinds), ends_when_full=False)
+        recording = _Recording(self.names(kinds), ends_when_full=False)
         with self._during(recording):
             yield recording.tensors
 
@@ -198,7 +198,8 @@ class Injection:
         finally:
             self._phase = None
 
-    def _names(self, kinds: frozenset[FeatureKind]) -> frozenset[str]:
+    def names(self, kinds: frozenset[FeatureKind]) -> frozenset[str]:
+        """The names of all features of these kinds."""
         return frozenset(name for name, _, kind in self._places.layers() if kind in kinds)
 
     def _extension(self) -> ExtendedAttention | None:

@@ -1,4 +1,4 @@
-"""Keyframes: DDIM inversion of the renders, then generation guided by what the inversion saw (paper section 3.2).
+"""Keyframes: generation guided by what the inversion of the renders saw (paper section 3.2).
 
 Three branches per frame and step: the source (the render's inverted latent with the empty prompt), the negative prompt
 and the prompt. The source is evaluated alone, once for all windows, and only while something is injected.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from i2v3d.diffusion.extended_attention import ExtendedAttention, Extension
-from i2v3d.diffusion.features import FeatureKind, SourceFeatures
+from i2v3d.diffusion.features import SourceFeatures
 from i2v3d.diffusion.injection import Injection, StepContext, sdxl_places
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
 from i2v3d.diffusion.masks import FrameMask
@@ -36,7 +36,7 @@ class KeyframeGuide:
     """What the renders say about the keyframes.
 
     Attributes:
-        inverted: `steps frames channels height width`, from `invert_keyframes`.
+        inverted: `steps frames channels height width`, from `inversion.invert_keyframes`.
         is_foreground: `frames image_height image_width`, bool: objects.
         is_visible: The same shape, bool: seen in the source photo.
         strength: The same shape, 0 to 1: scales injection lengths by place and frame; None is 1 everywhere.
@@ -67,51 +67,6 @@ class KeyframeSettings:
     window: int = 4
     overlap: int = 1
     source_batch: int = 4
-
-
-def invert_keyframes(
-    model: KeyframeModel,
-    clean: Tensor,
-    *,
-    levels: DdimLevels,
-    text: TextCondition,
-    control: DepthControl,
-    batch: int = 4,
-) -> Tensor:
-    """The latents that DDIM would have denoised into the renders, at each level.
-
-    The noise at level i is predicted from the latent at level i-1 with the timestep of level i.
-
-    Args:
-        model: SDXL and its ControlNet.
-        clean: `frames channels height width`, latents of the renders.
-        levels: The levels of the run.
-        text: The inversion prompt; no guidance.
-        control: Depth of the frames.
-        batch: Frames inverted at once; memory only.
-
-    Returns:
-        `steps frames channels height width`, float32, clean to noisy.
-    """
-    return torch.cat(
-        [
-            _invert_chunk(model, clean[chunk.start : chunk.stop], levels, text=text, control=control.window(chunk))
-            for chunk in overlapping_windows(clean.shape[0], size=batch, overlap=0)
-        ],
-        dim=1,
-    )
-
-
-def _invert_chunk(
-    model: KeyframeModel, latent: Tensor, levels: DdimLevels, *, text: TextCondition, control: DepthControl
-) -> Tensor:
-    inverted = []
-    latent = latent.float()
-    for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
-        noise = model.predict_noise(latent, timestep, texts=(text,), control=control)
-        latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
-        inverted.append(latent)
-    return torch.stack(inverted)
 
 
 def start_latents(inverted: Tensor, noise: Tensor, is_visible: Tensor) -> Tensor:
@@ -203,11 +158,9 @@ class _KeyframeRun:
         self, injection: Injection, inverted: Tensor, timestep: int, masks: StepMasks
     ) -> SourceFeatures:
         """Features of the source at a step, of all frames; empty if the step injects nothing."""
-        if masks.is_empty:
+        kinds = masks.kinds
+        if not kinds:
             return SourceFeatures({})
-        kinds: set[FeatureKind] = set()
-        kinds |= {"attention"} if masks.attention else set()
-        kinds |= {"convolution"} if masks.convolution else set()
 
         def evaluate(chunk: range) -> Callable[[], object]:
             return lambda: self.model.predict_noise(
@@ -218,7 +171,7 @@ class _KeyframeRun:
             )
 
         chunks = overlapping_windows(inverted.shape[0], size=self.settings.source_batch, overlap=0)
-        return SourceFeatures.concatenated([injection.record(evaluate(chunk), frozenset(kinds)) for chunk in chunks])
+        return SourceFeatures.concatenated([injection.record(evaluate(chunk), kinds) for chunk in chunks])
 
     def step_context(
         self, window: range, masks: StepMasks, source: SourceFeatures, extension: ExtendedAttention | None

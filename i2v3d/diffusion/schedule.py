@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from i2v3d.diffusion.features import FeatureKind
 from i2v3d.diffusion.masks import FrameMask
 
 
@@ -22,9 +23,12 @@ class StepMasks:
     convolution: FrameMask | None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether this step injects nothing, so that the source needn't be evaluated."""
-        return self.attention is None and self.convolution is None
+    def kinds(self) -> frozenset[FeatureKind]:
+        """The features that this step injects; where there are none the source needn't be evaluated."""
+        kinds: set[FeatureKind] = set()
+        kinds |= {"attention"} if self.attention else set()
+        kinds |= {"convolution"} if self.convolution else set()
+        return frozenset(kinds)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,10 @@ class VideoSchedule:
                 torch.ones_like(is_visible), step < _length(self.steps, self.convolution_until, strength)
             ),
         )
+
+    def kinds_at(self, step: int) -> frozenset[FeatureKind]:
+        """What a step may inject, whatever the masks."""
+        return self.masks_at(step, is_visible=torch.ones(1, 1, 1, dtype=torch.bool)).kinds
 
 
 def _length(steps: int, share: float, strength: Tensor | None) -> Tensor:

@@ -60,6 +60,15 @@ class ClipControl:
     scale: float = 1.0
     strength: Tensor | None = None
 
+    def is_same_as(self, other: ClipControl) -> bool:
+        """Whether both are equal to the bit."""
+        return (
+            self.scale == other.scale
+            and torch.equal(self.depth, other.depth)
+            and (self.strength is None) == (other.strength is None)
+            and (self.strength is None or other.strength is None or torch.equal(self.strength, other.strength))
+        )
+
     def reversed_in_time(self) -> ClipControl:
         """The control of the clip played backwards."""
         return ClipControl(

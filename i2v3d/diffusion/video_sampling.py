@@ -1,4 +1,4 @@
-"""The frames between two keyframes: inversion both ways and dual-trajectory sampling (paper section 3.3).
+"""The frames between two keyframes: dual-trajectory sampling (paper section 3.3).
 
 Two trajectories denoise one latent: one in time order conditioned on the first keyframe, one on the reversed clip
 conditioned on the last. Whatever belongs to the clip is given once, in time order, and reversed here, all of it
@@ -9,13 +9,14 @@ sampling, and starts from a source latent that is still normalised; those are sl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from i2v3d.diffusion.features import FeatureKind, SourceFeatures, Storage
+from i2v3d.diffusion.features import SourceFeatures
 from i2v3d.diffusion.injection import Injection, StepContext, svd_places
+from i2v3d.diffusion.inversion import Inversion
 from i2v3d.diffusion.masks import FrameMask
 from i2v3d.diffusion.noise_levels import EulerLevels, euler_move
 from i2v3d.diffusion.schedule import StepMasks, VideoSchedule
@@ -47,36 +48,6 @@ class ClipGuide:
 
 
 @dataclass(frozen=True)
-class Inversion:
-    """An inverted clip, and what was true when it was made.
-
-    Attributes:
-        latents: `steps+1 1 frames channels height width`, clean to noisy; the first is the clean clip, the last is
-            divided by the spread of its level.
-        image: The condition it was inverted with.
-        control: The depth control it was inverted with.
-        features: Source features by sampling step, where they were kept.
-    """
-
-    latents: Tensor
-    image: ImageCondition
-    control: ClipControl
-    features: dict[int, SourceFeatures] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """Which features an inversion keeps for the sampling after it, and where.
-
-    The source branch of sampling repeats the inversion's own evaluations at all steps but the first. So nothing is
-    lost by keeping their features, if condition and depth control are the same.
-    """
-
-    schedule: VideoSchedule
-    storage: Storage
-
-
-@dataclass(frozen=True)
 class Trajectory:
     """One direction of the sampling.
 
@@ -103,45 +74,6 @@ class VideoSettings:
 
     schedule: VideoSchedule
     guidance_scale: float = 1.5
-
-
-def invert_clip(
-    model: VideoModel,
-    clean: Tensor,
-    *,
-    levels: EulerLevels,
-    image: ImageCondition,
-    control: ClipControl,
-    keeping: Keeping | None = None,
-) -> Inversion:
-    """The latents that the sampler would have denoised into a clip, at each level.
-
-    For the backward trajectory give everything reversed in time: `clean.flip(1)`, `control.reversed_in_time()`.
-
-    Args:
-        model: SVD and its ControlNet.
-        clean: `1 frames channels height width`, latents of the rendered clip.
-        levels: The levels of the sampling run.
-        image: The clip's own first frame, one branch; no guidance.
-        control: Depth of the frames.
-        keeping: Features to keep on the way; None keeps none.
-    """
-    ascending, steps = levels.ascending(), levels.steps
-    latent = clean.float()
-    latents, features = [latent], {}
-    with Injection(svd_places(model.unet)) as injection:
-        for index, timestep in enumerate(ascending.timesteps):
-            sigma, to_sigma = float(ascending.sigmas[index]), float(ascending.sigmas[index + 1])
-            # The sampling step at the same sigma; the first level of inversion is none of the sampler's.
-            kinds = _kinds(keeping.schedule, steps - index) if keeping and index else frozenset()
-            with injection.recording(kinds) as tensors:
-                velocity = model.predict_velocity(latent, sigma=sigma, timestep=timestep, image=image, control=control)
-            if keeping and tensors:
-                features[steps - index] = SourceFeatures(tensors).kept_in(keeping.storage)
-            latent = euler_move(latent, velocity, sigma=sigma, to_sigma=to_sigma)
-            latents.append(latent)
-    latents[-1] = latent / levels.start_scale
-    return Inversion(latents=torch.stack(latents), image=image, control=control, features=features)
 
 
 def start_clip(inversion: Inversion, noise: Tensor, is_visible: Tensor, levels: EulerLevels) -> Tensor:
@@ -231,45 +163,17 @@ class _ClipRun:
 
     def _source_features(self, step: int, trajectory: Trajectory, guide: ClipGuide, masks: StepMasks) -> SourceFeatures:
         """The source's features at a step: as kept by the inversion where that is the same evaluation, or made now."""
-        kinds = _kinds_of(masks)
         inversion = trajectory.inversion
         kept = inversion.features.get(step)
-        if kept is not None and _is_same_evaluation(inversion, trajectory.source, guide.control):
+        has_all = kept is not None and self.injection.names(masks.kinds) <= kept.keys()
+        if kept is not None and has_all and inversion.is_repeated_by(trajectory.source, guide.control):
             return kept
         level = self.levels.steps - step
         scale = self.levels.start_scale if step == 0 else 1.0
         return self.injection.record(
-            lambda: self._predict(inversion.latents[level] * scale, step, trajectory.source, guide.control), kinds
+            lambda: self._predict(inversion.latents[level] * scale, step, trajectory.source, guide.control), masks.kinds
         )
 
     def _predict(self, latents: Tensor, step: int, image: ImageCondition, control: ClipControl) -> Tensor:
         sigma, timestep = float(self.levels.sigmas[step]), self.levels.timesteps[step]
         return self.model.predict_velocity(latents, sigma=sigma, timestep=timestep, image=image, control=control)
-
-
-def _kinds_of(masks: StepMasks) -> frozenset[FeatureKind]:
-    kinds: set[FeatureKind] = set()
-    kinds |= {"attention"} if masks.attention else set()
-    kinds |= {"convolution"} if masks.convolution else set()
-    return frozenset(kinds)
-
-
-def _kinds(schedule: VideoSchedule, step: int) -> frozenset[FeatureKind]:
-    """What a schedule may inject at a step, whatever the masks."""
-    return _kinds_of(schedule.masks_at(step, is_visible=torch.ones(1, 1, 1, dtype=torch.bool)))
-
-
-def _is_same_evaluation(inversion: Inversion, source: ImageCondition, control: ClipControl) -> bool:
-    """Whether the source branch of sampling repeats what the inversion evaluated."""
-    made_with = inversion.control
-    is_same_strength = made_with.strength is control.strength or (
-        made_with.strength is not None
-        and control.strength is not None
-        and torch.equal(made_with.strength, control.strength)
-    )
-    return (
-        is_same_strength
-        and made_with.scale == control.scale
-        and torch.equal(made_with.depth, control.depth)
-        and inversion.image.is_same_as(source)
-    )

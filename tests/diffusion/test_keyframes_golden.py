@@ -7,12 +7,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
+from i2v3d.diffusion.inversion import invert_keyframes
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
 from i2v3d.diffusion.keyframe_sampling import (
     KeyframeGuide,
     KeyframePrompts,
     KeyframeSettings,
-    invert_keyframes,
     sample_keyframes,
     start_latents,
 )

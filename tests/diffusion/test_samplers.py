@@ -7,19 +7,19 @@ diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffu
 
 from dataclasses import replace
 
+from i2v3d.diffusion.inversion import invert_clip, invert_keyframes
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
 from i2v3d.diffusion.keyframe_sampling import (
     KeyframeGuide,
     KeyframePrompts,
     KeyframeSettings,
-    invert_keyframes,
     sample_keyframes,
 )
 from i2v3d.diffusion.noise_levels import DdimLevels, EulerLevels
 from i2v3d.diffusion.schedule import KeyframeSchedule, VideoSchedule
 from i2v3d.diffusion.svd_controlnet import SvdControlNet
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
-from i2v3d.diffusion.video_sampling import ClipGuide, Trajectory, VideoSettings, invert_clip, sample_clip, start_clip
+from i2v3d.diffusion.video_sampling import ClipGuide, Trajectory, VideoSettings, sample_clip, start_clip
 from tests.diffusion.golden_cases import ABLATION, golden_case, load_model, relative_error
 
 STEPS = 3

@@ -36,8 +36,8 @@ def test_a_background_that_is_guided_longer_keeps_the_background():
 
 def test_no_share_injects_nothing_and_a_step_says_so():
     steps = masks(KeyframeSchedule(10, 0.0, 0.0, 0.0))
-    assert all(step.is_empty for step in steps)
-    assert not masks(KeyframeSchedule(10, 0.1, 0.0, 0.0))[0].is_empty
+    assert not any(step.kinds for step in steps)
+    assert masks(KeyframeSchedule(10, 0.1, 0.0, 0.0))[0].kinds == {"convolution"}
 
 
 @pytest.mark.parametrize("share", [0.34, 0.17, 0.6, 0.8, 0.7])

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
+from i2v3d.diffusion.inversion import Inversion, Keeping, invert_clip
 from i2v3d.diffusion.latents import decode_clip, encode_pictures
 from i2v3d.diffusion.noise_levels import EulerLevels
 from i2v3d.diffusion.schedule import VideoSchedule
@@ -14,11 +15,8 @@ from i2v3d.diffusion.svd_controlnet import SvdControlNet
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
 from i2v3d.diffusion.video_sampling import (
     ClipGuide,
-    Inversion,
-    Keeping,
     Trajectory,
     VideoSettings,
-    invert_clip,
     sample_clip,
     start_clip,
 )
