@@ -44,7 +44,7 @@ def error_text(error: I2V3DError) -> str:
     lines = [f"error: {error.message}"]
     if isinstance(error, StageError) and error.failure is not None:
         failure = error.failure
-        lines[0] = f"error: step {failure.step} failed: {error.message}"
+        lines[0] = f"error: step {failure.step} failed: {error.message.removeprefix(f'{failure.step}: ')}"
         lines += [f"  input {name}: {content}" for name, content in failure.inputs]
         if failure.work_dir is not None:
             lines.append(f"  kept work directory: {_shown_path(failure.work_dir)}")
@@ -65,7 +65,10 @@ def _shown_path(path: Path | None) -> str:
 
 
 def _last_lines(log: Path) -> list[str]:
+    """Returns the end of a log; nothing when it ends in an error of ours, whose message is the whole story."""
     try:
-        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
+    is_told = any(line.startswith("i2v3d.errors.") for line in lines[-LOG_LINES:])
+    return [] if is_told else lines[-LOG_LINES:]

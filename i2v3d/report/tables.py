@@ -60,7 +60,7 @@ def result_text(result: BuildResult, out_dir: Path) -> str:
     """Returns where a build's video is, what was reused, and what went wrong."""
     lines = []
     for step, error in result.failures.items():
-        lines.append(f"{step}: {error.message}")
+        lines.append(f"failed: {step}: {error.message.removeprefix(f'{step}: ')}")
     if result.skipped:
         lines.append(f"{len(result.skipped)} steps were not reached")
     if result.is_success:

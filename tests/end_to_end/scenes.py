@@ -29,9 +29,11 @@ SPEC = {
             },
             "mesh": "card",
             "height": "70m",
+            "stands": False,
+            "distance": "220m",
         }
     },
-    "background": {"layout": "ground_and_backdrop", "horizon": "93%", "contact": "97%", "margin": 0.2},
+    "background": {"layout": "ground_and_backdrop", "horizon": "97%", "distance": "240m", "margin": 0.2},
     "motion": {"rocket": [{"at": 2}, {"at": 8, "move": [0, 0, "10m"]}]},
     "camera": [{"at": 0}, {"at": 4, "zoom": 1.1}, {"at": 8, "zoom": 1.2}],
     "keyframes": {"every": 4},
