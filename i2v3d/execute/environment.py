@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def inspect_python() -> Finding:
 
 def inspect_distributions(profile: str) -> tuple[Finding, ...]:
     """Returns what a profile's backends need installed, one finding per distribution, and what is not written yet."""
-    findings: dict[str, Finding] = {}
+    findings = {name: _distribution(name, "pip install i2v3d") for name in _base_distributions()}
     for backend in BACKENDS:
         if backend.profile != profile:
             continue
@@ -123,6 +124,12 @@ def _run_apt(command: tuple[str, ...]) -> None:
     result = subprocess.run(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False)
     if result.returncode != 0:
         raise UsageError(f"`{' '.join(command)}` failed with exit code {result.returncode}")
+
+
+def _base_distributions() -> tuple[str, ...]:
+    """Returns what the base install requires, by distribution name."""
+    requirements = (line for line in metadata.requires("i2v3d") or () if "extra ==" not in line)
+    return tuple(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in requirements)
 
 
 def _distribution(name: str, fix: str) -> Finding:
