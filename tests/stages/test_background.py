@@ -74,6 +74,15 @@ def test_the_widened_view_holds_the_photo_and_says_what_was_seen(made):
     assert (view.colour[..., 3] == 255).all()
 
 
+def test_the_margin_meets_the_photo_without_a_step(made):
+    (view,) = made.views.read()
+    colour = view.colour[..., :3].astype(int)
+    at_frame = np.abs(colour[30:150, 39] - colour[30:150, 40]).mean()
+    inside = np.abs(colour[30:150, 41] - colour[30:150, 42]).mean()
+    assert at_frame <= inside + 1
+    assert np.abs(colour[29, 40:200] - colour[30, 40:200]).max() <= 2
+
+
 def test_the_widened_camera_sees_the_world_as_the_source_camera_does(made):
     (view,) = made.views.read()
     point = np.array([[0.3, 9.0, 1.0]])

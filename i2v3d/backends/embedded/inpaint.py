@@ -18,6 +18,7 @@ from i2v3d.geometry.frames import Array
 _SEED = 1
 _PATCH_RADIUS_PX = 3
 _GUIDE_WEIGHT = 2.0
+_COARSE_GUIDE_WEIGHT = 0.5  # in a small picture a patch spans many rows
 _MOST_HOLE_PX = 260_000  # larger holes are filled in a smaller picture: time grows with their area
 _COARSE_HOLE_PX = 120_000
 _RING_PX = 24  # how far around a hole its surroundings are judged
@@ -69,7 +70,7 @@ def _fill_with_patches(picture: Array, is_hole: Array, guide: Array | None, is_f
     """Returns the picture with patches in its hole, found in a smaller picture when the hole is large."""
     hole_px = np.count_nonzero(is_hole)
     if hole_px <= _MOST_HOLE_PX:
-        return _patch_match(picture, is_hole, guide, is_forbidden)
+        return _patch_match(picture, is_hole, guide, is_forbidden, guide_weight=_GUIDE_WEIGHT)
     factor = float(np.sqrt(_COARSE_HOLE_PX / hole_px))
     height, width = is_hole.shape
     size = (max(16, round(width * factor)), max(16, round(height * factor)))
@@ -80,12 +81,17 @@ def _fill_with_patches(picture: Array, is_hole: Array, guide: Array | None, is_f
     small = np.clip(np.rint(colours / np.maximum(weight, 1e-6)[..., None]), 0, 255).astype(np.uint8)
     small_guide = None if guide is None else cv2.resize(guide, size, interpolation=cv2.INTER_NEAREST)
     small_forbidden = cv2.resize(is_forbidden.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    filled = _patch_match(small, weight < 0.5, small_guide, small_forbidden & (weight >= 0.5))
+    is_small_hole = weight < 0.5
+    filled = _patch_match(
+        small, is_small_hole, small_guide, small_forbidden & ~is_small_hole, guide_weight=_COARSE_GUIDE_WEIGHT
+    )
     large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.where(is_hole[..., None], large, picture)
 
 
-def _patch_match(picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array) -> Array:
+def _patch_match(
+    picture: Array, is_hole: Array, guide: Array | None, is_forbidden: Array, *, guide_weight: float
+) -> Array:
     try:
         import patchmatch
     except ImportError as error:
@@ -104,7 +110,7 @@ def _patch_match(picture: Array, is_hole: Array, guide: Array | None, is_forbidd
             np.ascontiguousarray(guide, np.float32),
             global_mask=ban,
             patch_size=_PATCH_RADIUS_PX,
-            guide_weight=_GUIDE_WEIGHT,
+            guide_weight=guide_weight,
         )
     )
 

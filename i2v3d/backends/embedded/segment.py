@@ -22,6 +22,7 @@ from i2v3d.spec.resolved import Prompts
 _ROUNDS = 5
 _COARSE_PX = 400  # longer side at which a box is searched
 _POINT_PX = 8.0  # radius that a point speaks for, in a picture 1024 pixels wide
+_ROOM_PX = 32
 _SMALL_HOLE = 0.002  # holes below this share of the thing are closed
 
 
@@ -137,11 +138,26 @@ def _grab_cut(photo: Array, labels: Array) -> Array:
     is_front = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if not is_front.any() or is_front.all():
         return is_front
-    marked = labels.copy()
+    window = _surroundings(labels != cv2.GC_BGD)
+    marked = labels[window].copy()
+    if (marked != cv2.GC_BGD).all() and not (marked == cv2.GC_PR_BGD).any():
+        return is_front
     models = np.zeros((2, 1, 65))
     whole = (0, 0, 0, 0)  # not used: the labels are the start
-    cv2.grabCut(photo[..., ::-1].copy(), marked, whole, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return np.asarray((marked == cv2.GC_FGD) | (marked == cv2.GC_PR_FGD))
+    cv2.grabCut(photo[window][..., ::-1].copy(), marked, whole, models[0], models[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = np.zeros_like(is_front)
+    found[window] = (marked == cv2.GC_FGD) | (marked == cv2.GC_PR_FGD)
+    return found
+
+
+def _surroundings(mask: Array) -> tuple[slice, slice]:
+    """Returns the window around a mask in which its background is learnt: nearby colours tell more, and faster."""
+    spans = []
+    for axis in (1, 0):
+        used = np.flatnonzero(mask.any(axis=axis))
+        room = max(_ROOM_PX, (used[-1] - used[0]) // 4)
+        spans.append(slice(max(0, int(used[0]) - room), int(used[-1]) + 1 + room))
+    return spans[0], spans[1]
 
 
 def _connected(is_thing: Array, prompts: Prompts) -> Array:
