@@ -127,6 +127,8 @@ def build(progress: str, **options: Any) -> None:
 
     chosen = _options(options)
     if (summary := unchanged_build(chosen)) is not None:
+        for warning in summary.get("warnings", ()):
+            click.echo(f"warning: {warning}", err=True)
         click.echo(f"{summary['scene']}: up to date, all {summary['steps']} steps reused\n{summary['out_dir']}")
         return
     from i2v3d.report.progress import watch
@@ -135,9 +137,10 @@ def build(progress: str, **options: Any) -> None:
     project = _project(options)
     for problem in project.loaded.warnings:
         _warn(problem)
-    with watch(progress) as on_event:
+    with watch(progress, project.loaded.locate) as on_event:
         result = project.build(on_event)
-    click.echo(result_text(result, project.out_dir))
+    if progress != "json":
+        click.echo(result_text(result, project.out_dir))
     sys.exit(0 if result.is_success else max(error.exit_code for error in result.failures.values()))
 
 

@@ -94,20 +94,32 @@ class StoreError(I2V3DError):
 
 @dataclass(frozen=True)
 class StepFailure:
-    """What is known of a failed step: enough to look at it and to run it again."""
+    """What is known of a failed step: enough to look at it and to run it again.
+
+    Attributes:
+        is_expected: The stage itself found out what is wrong; otherwise the end of the log says more.
+        spec_path: Field of the spec that is to blame, or empty.
+    """
 
     step: str
-    what: str
     work_dir: Path | None = None
     log: Path | None = None
     inputs: tuple[tuple[str, str], ...] = field(default=())
+    is_expected: bool = False
+    spec_path: str = ""
 
 
 class StageError(I2V3DError):
-    """A step that failed; its work directory and log are kept."""
+    """A step that failed; its work directory and log are kept.
 
-    def __init__(self, message: str, *, hint: str = "", failure: StepFailure | None = None) -> None:
+    Args:
+        field: Which key of the node's `origins` is to blame. Without it, the user's file that the step
+            reads, else the first of the origins.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "", failure: StepFailure | None = None) -> None:
         super().__init__(message, hint=hint)
+        self.field = field
         self.failure = failure
 
 

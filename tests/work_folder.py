@@ -15,3 +15,6 @@ class WorkFolder:
 
     def progress(self, share: float, message: str = "") -> None:
         assert 0 <= share <= 1
+
+    def warn(self, message: str) -> None:
+        assert message

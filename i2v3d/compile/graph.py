@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.compile.checks import check_deliverables, check_nodes
-from i2v3d.errors import GraphError
+from i2v3d.errors import GraphError, UsageError
 from i2v3d.stages.base import Node, OutputRef, SourceFile, Stage
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class StageGraph:
                 downstream of them stays, so a build ends there.
 
         Raises:
-            GraphError: A name is neither a node nor a stage of this graph.
+            UsageError: A name is neither a node nor a stage of this graph.
         """
         ends = [*self.match(until), *self.match(only)]
         if not ends:
@@ -202,4 +202,4 @@ def _near(pattern: str, graph: StageGraph) -> str:
 
     known: dict[str, Any] = dict.fromkeys([*graph.nodes, *(node.stage for node in graph.nodes.values())])
     near = difflib.get_close_matches(pattern, known, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+    return f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "`i2v3d graph` lists them"

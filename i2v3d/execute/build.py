@@ -179,7 +179,8 @@ class _Build:
         if self.options.fast_path is not None and not result.failed:
             files = delivery.files() if delivery else ()
             with suppress(OSError):  # a file went away meanwhile: the next no-op is only slower
-                self.options.fast_path.remember(self.store, self.resolver, result.records, files)
+                fast_path = self.options.fast_path.with_warnings(self.log.warnings)
+                fast_path.remember(self.store, self.resolver, result.records, files)
         self.log.emit(events.BuildFinished(self.log.now(), len(executed), len(reused), len(result.failed)))
         return BuildResult(
             delivered={path: item.path for path, item in delivery.items.items()} if delivery else {},

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,11 @@ class FastPath:
     spec_files: tuple[Path, ...]
     loaded_at_ns: int
     summary: Mapping[str, Any]
+
+    def with_warnings(self, warnings: Mapping[str, tuple[str, ...]]) -> FastPath:
+        """Returns one that gives back what the steps had to tell, too, as `warnings`."""
+        told = [f"{step}: {message}" for step, messages in warnings.items() for message in messages]
+        return replace(self, summary={**self.summary, "warnings": told}) if told else self
 
     def remember(
         self,

@@ -71,8 +71,9 @@ class ProjectOptions:
     def identity(self) -> str:
         """Returns what names a build of these options on this installation."""
         from i2v3d.execute.fastpath import identify
+        from i2v3d.store.stamps import stamp_of
 
-        variables = [self.variables, self.variables.stat().st_mtime_ns] if self.variables else None
+        variables = [self.variables, tuple(stamp_of(self.variables))] if self.variables else None
         chosen = [
             self.overrides,
             variables,
@@ -162,7 +163,7 @@ def unchanged_build(options: ProjectOptions) -> Mapping[str, Any] | None:
     """Returns the summary of the last build of these options when nothing has changed since, else None."""
     from i2v3d.execute.fastpath import find_up_to_date
 
-    if options.force:
+    if options.force or (options.variables is not None and not options.variables.is_file()):
         return None
     return find_up_to_date(options.store_root, options.identity())
 

@@ -55,7 +55,7 @@ def explain(graph: StageGraph, store: LocalStore, step: str) -> Explanation:
     """Returns why `step` would run or not, against the last build that had it.
 
     Raises:
-        GraphError: There is no such step.
+        UsageError: There is no such step.
         UsageError: A user's file can't be read.
     """
     (name,) = graph.match([step])[:1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from i2v3d.errors import I2V3DError, Problem, SpecError, StageError
+from i2v3d.errors import I2V3DError, Problem, SpecError, StageError, StepFailure
 
 LOG_LINES = 12
+
+Locate = Callable[[Problem], Problem]
 
 
 def problem_text(problem: Problem) -> str:
@@ -36,24 +38,38 @@ def problems_text(problems: Iterable[Problem]) -> str:
     return "\n".join(problem_text(problem) for problem in ordered)
 
 
-def error_text(error: I2V3DError) -> str:
-    """Returns what a user sees of an error: no traceback, but all that helps to mend it."""
+def error_text(error: I2V3DError, locate: Locate | None = None) -> str:
+    """Returns what a user sees of an error: no traceback, but all that helps to mend it.
+
+    Args:
+        error: What went wrong.
+        locate: Finds the place of a failed step's problem in the spec.
+    """
     if isinstance(error, SpecError):
         count = len(error.problems)
         return f"{problems_text(error.problems)}\n{count} problem{'s' if count != 1 else ''}"
     lines = [f"error: {error.message}"]
     if isinstance(error, StageError) and error.failure is not None:
-        failure = error.failure
-        lines[0] = f"error: step {failure.step} failed: {error.message.removeprefix(f'{failure.step}: ')}"
-        lines += [f"  input {name}: {content}" for name, content in failure.inputs]
-        if failure.work_dir is not None:
-            lines.append(f"  kept work directory: {_shown_path(failure.work_dir)}")
-        if failure.log is not None:
-            lines.append(f"  log: {_shown_path(failure.log)}")
-            lines += [f"    {line}" for line in _last_lines(failure.log)]
+        return "\n".join(_failure_lines(error, error.failure, locate))
     if error.hint:
         lines.append(f"  {error.hint}")
     return "\n".join(lines)
+
+
+def _failure_lines(error: StageError, failure: StepFailure, locate: Locate | None) -> Iterator[str]:
+    message = error.message.removeprefix(f"{failure.step}: ")
+    if locate is not None and failure.spec_path:
+        yield problem_text(locate(Problem(failure.spec_path, message, error.hint)))
+        yield f"  failed step: {failure.step}"
+    else:
+        yield f"error: step {failure.step} failed: {message}" + (f"; {error.hint}" if error.hint else "")
+    yield from (f"  input {name}: {content}" for name, content in failure.inputs)
+    if failure.work_dir is not None:
+        yield f"  kept work directory: {_shown_path(failure.work_dir)}"
+    if failure.log is not None:
+        yield f"  log: {_shown_path(failure.log)}"
+        if not failure.is_expected:
+            yield from (f"    {line}" for line in _last_lines(failure.log))
 
 
 def _shown_path(path: Path | None) -> str:
@@ -65,10 +81,7 @@ def _shown_path(path: Path | None) -> str:
 
 
 def _last_lines(log: Path) -> list[str]:
-    """Returns the end of a log; nothing when it ends in an error of ours, whose message is the whole story."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     except OSError:
         return []
-    is_told = any(line.startswith("i2v3d.errors.") for line in lines[-LOG_LINES:])
-    return [] if is_told else lines[-LOG_LINES:]

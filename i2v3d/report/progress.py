@@ -21,9 +21,10 @@ from i2v3d.execute.events import (
     StepReused,
     StepSkipped,
     StepStarted,
+    StepWarned,
     event_json,
 )
-from i2v3d.report.problems import error_text
+from i2v3d.report.problems import Locate, error_text
 from i2v3d.report.tables import duration_text
 
 if TYPE_CHECKING:
@@ -34,27 +35,34 @@ SECONDS_BETWEEN_LINES = 2.0
 
 
 @contextmanager
-def watch(form: str) -> Iterator[OnEvent]:
+def watch(form: str, locate: Locate | None = None) -> Iterator[OnEvent]:
     """Yields a callback that shows events as they come.
 
     Args:
         form: `live`, `lines`, `json`, or `auto`: live on a terminal, lines elsewhere.
+        locate: Finds the place of a failed step's problem in the spec.
     """
     chosen = ("live" if sys.stderr.isatty() else "lines") if form == "auto" else form
     if chosen == "live":
-        with _live_table() as on_event:
+        with _live_table(locate) as on_event:
             yield on_event
     elif chosen == "json":
         yield lambda event: print(json.dumps(event_json(event), sort_keys=True), flush=True)  # noqa: T201  # the product
     else:
-        yield LineReport(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201  # the product
+        yield LineReport(lambda line: print(line, file=sys.stderr, flush=True), locate)  # noqa: T201  # the product
+
+
+def warning_text(event: StepWarned) -> str:
+    """Returns what a step has to tell, on one line."""
+    return f"warning: {event.step}: {event.message}"
 
 
 class LineReport:
     """One line an event; runs of small steps of one stage are summed up every other second."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], locate: Locate | None = None) -> None:
         self._write = write
+        self._locate = locate
         self._done: dict[str, int] = {}
         self._skipped: dict[str, int] = {}
         self._last_line_s = 0.0
@@ -75,7 +83,10 @@ class LineReport:
             case StepFailed():
                 self._flush()
                 retry = ", trying again" if event.will_retry else ""
-                self._write(f"{event.at_s:7.1f} s  {event.step} FAILED{retry}\n{error_text(event.error)}")
+                text = error_text(event.error, self._locate)
+                self._write(f"{event.at_s:7.1f} s  {event.step} FAILED{retry}\n{text}")
+            case StepWarned():
+                self._write(warning_text(event))
             case StepSkipped():
                 self._skipped[event.because_of] = self._skipped.get(event.because_of, 0) + 1
             case Delivered() if event.is_new:
@@ -156,22 +167,24 @@ class LiveTable:
 
 
 @contextmanager
-def _live_table() -> Iterator[OnEvent]:
+def _live_table(locate: Locate | None) -> Iterator[OnEvent]:
     from rich.console import Console
     from rich.live import Live
 
     table = LiveTable()
     console = Console(stderr=True)
     with Live(table, console=console, refresh_per_second=8, transient=True) as live:
-        yield _both(table, live)
+        yield _both(table, live, locate)
 
 
-def _both(table: LiveTable, live: Live) -> OnEvent:
+def _both(table: LiveTable, live: Live, locate: Locate | None) -> OnEvent:
     """Returns a callback that updates the table and prints what must stay on the screen above it."""
 
     def on_event(event: Event) -> None:
         table(event)
         if isinstance(event, StepFailed):
-            live.console.print(error_text(event.error), markup=False, highlight=False)
+            live.console.print(error_text(event.error, locate), markup=False, highlight=False)
+        elif isinstance(event, StepWarned):
+            live.console.print(warning_text(event), markup=False, highlight=False)
 
     return on_event

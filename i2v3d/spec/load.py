@@ -57,6 +57,11 @@ class LoadedScene:
         known, mark = place_of(self.tree, parse_path(spec_path))
         return (mark.source.file, mark.line, mark.column) if known else None
 
+    def locate(self, problem: Problem) -> Problem:
+        """Returns a problem that has only a path with the place of that field, or of what holds it."""
+        known, mark = place_of(self.tree, parse_path(problem.path))
+        return mark.problem(problem.message, hint=problem.hint, path=problem.path) if known else problem
+
 
 def load_scene(
     path: Path | str,

@@ -56,7 +56,8 @@ class Node:
         params: An instance of the stage's Params.
         inputs: By field name of the stage's Inputs: one reference, a tuple of them, or None where optional.
         backend: Catalog id of the backend that does it; None when the stage needs none.
-        origins: Params or input field name -> dotted spec path it came from, for `explain`.
+        origins: Params or input field name -> dotted spec path it came from, for `explain` and for errors;
+            the one that an error of the stage is most likely about comes first.
     """
 
     name: str
@@ -96,6 +97,9 @@ class WorkDir(Protocol):
 
     def progress(self, share: float, message: str = "") -> None:
         """Reports the share of the work that is done, 0 to 1."""
+
+    def warn(self, message: str) -> None:
+        """Tells the user what is probably not meant; told again whenever the result is reused."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from i2v3d.compile.graph import Deliverable, make_graph
 from i2v3d.compile.printed import graph_dot, graph_mermaid, graph_text
-from i2v3d.errors import GraphError
+from i2v3d.errors import GraphError, UsageError
 from i2v3d.stages.base import Node, OutputRef, SourceFile
 
 
@@ -93,7 +93,7 @@ def test_a_selection_keeps_what_leads_to_it_and_delivers_only_that(toys, nodes):
     assert list(graph.select(until=["pair"]).nodes) == ["read", "split", "pair[0]", "pair[1]", "pair[2]"]
     assert graph.select(only=["pair"]).deliverables == ()
     assert graph.select() is graph
-    with pytest.raises(GraphError, match="no step or stage is called `piar`") as raised:
+    with pytest.raises(UsageError, match="no step or stage is called `piar`") as raised:
         graph.select(until=["piar"])
     assert "pair" in raised.value.hint
 

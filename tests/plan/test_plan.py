@@ -84,7 +84,7 @@ def test_forced_steps_will_run(toys, source):
     toys.build(toys.chain(source, 3))
     plan = make_plan(toys.chain(source, 3), toys.store, force=["join[1]"])
     assert [step.status for step in plan.steps.values()] == ["up_to_date", "will_run", "may_run"]
-    with pytest.raises(GraphError, match="no step or stage is called `joint`"):
+    with pytest.raises(UsageError, match="no step or stage is called `joint`"):
         make_plan(toys.chain(source, 3), toys.store, force=["joint"])
 
 
