@@ -189,6 +189,9 @@ class Work:
     def progress(self, share: float, message: str = "") -> None:
         pass
 
+    def warn(self, message: str) -> None:
+        assert message
+
 
 def work(path: Path, **outputs: type[Artifact]) -> Work:
     path.mkdir(parents=True)

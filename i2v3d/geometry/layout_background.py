@@ -100,7 +100,7 @@ def _check_behind(distance_m: float, pivots: Mapping[str, Array], what: str, hin
     for name, pivot in pivots.items():
         if pivot[1] >= distance_m:
             message = f"{what} is {distance_m:.3g} m away, in front of `{name}` at {pivot[1]:.3g} m"
-            raise StageError(message, hint=hint)
+            raise StageError(message, hint=hint, field="surfaces")
 
 
 def _plane_far(camera: Camera) -> float:
@@ -112,13 +112,19 @@ def _plane_far(camera: Camera) -> float:
 
 def _room(surfaces: Surfaces, camera: Camera, pivots: Mapping[str, Array]) -> dict[str, Any]:
     if surfaces.back_wall_px is None:
-        raise StageError("a room needs its back wall", hint="give `background.back_wall: [left, top, right, bottom]`")
+        raise StageError(
+            "a room needs its back wall",
+            hint="give `background.back_wall: [left, top, right, bottom]`",
+            field="surfaces",
+        )
     left, top, right, bottom = surfaces.back_wall_px
     centre = camera.intrinsics.centre_x_px
     horizon = horizon_row(camera)
     if not (left < centre < right and top < horizon < bottom):
         message = f"the back wall must hold the point straight ahead, ({centre:.0f}, {horizon:.0f})"
-        raise StageError(f"{message}, as rooms are seen from inside", hint="mend `back_wall` or `horizon`")
+        raise StageError(
+            f"{message}, as rooms are seen from inside", hint="mend `back_wall` or `horizon`", field="surfaces"
+        )
     back = float(ground_point(camera, centre, bottom, "the back wall")[1])
     _check_behind(back, pivots, "the back wall", "give a `back_wall` whose lower edge is nearer to the horizon")
     eye = camera.world_from_camera[:3, 3]

@@ -71,6 +71,7 @@ def ground_point(camera: Camera, x_px: float, y_px: float, what: str) -> Array:
             f"{what} touches the ground on row {y_px:.0f} ({100 * y_px / height:.1f} % of the photo's height), "
             f"which is not below the horizon on row {horizon:.0f} ({100 * horizon / height:.1f} %)",
             hint="move `background.horizon` up, give a lower `contact`, or let it float with `distance`",
+            field="surfaces",
         )
     eye = camera.world_from_camera[:3, 3]
     return np.asarray(eye + ray * (-eye[2] / ray[2]))

@@ -33,7 +33,10 @@ def is_inside(point: Array, vertices: Array, faces: Array) -> bool:
 
 
 def is_in_picture(points_camera: Array, image_from_camera: Array, width: int, height: int) -> bool:
-    """Returns whether any point, camera axes, is seen within the picture."""
-    image = points_camera[points_camera[:, 2] > 0] @ image_from_camera.T
-    x, y = image[:, 0] / image[:, 2], image[:, 1] / image[:, 2]
-    return bool(((x >= 0) & (x <= width) & (y >= 0) & (y <= height)).any())
+    """Returns whether a thing of these points, camera axes, may be within the picture.
+
+    It is not when all of them are beyond one edge: a large face is seen although its corners are not.
+    """
+    x, y, z = (points_camera @ image_from_camera.T).T
+    beyond = (z <= 0, x < 0, x > width * z, y < 0, y > height * z)
+    return not any(edge.all() for edge in beyond)

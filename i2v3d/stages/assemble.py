@@ -65,7 +65,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "background": OutputRef("background_mesh", "mesh"),
             "meshes": tuple(OutputRef(f"foreground_mesh[{thing.name}]", "mesh") for thing in originals),
         },
-        origins={"folders": "objects", "size": "output.size"},
+        origins={"camera": "camera", "folders": "objects", "size": "output.size"},
     )
 
 
@@ -116,7 +116,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         (made / written).rename(artifact.path)
     shutil.rmtree(scene_dir)
     for warning in check_views(outputs.static, outputs.states, params.size):
-        work.progress(1.0, f"warning: {warning}")
+        work.warn(warning)
     return outputs
 
 
@@ -139,6 +139,7 @@ def check_views(static: SceneStatic, states: FrameStates, size: Resolution) -> l
                 raise StageError(
                     f"the camera is inside `{thing['name']}` in frame {frame}",
                     hint="change the camera path, the motion, or where the object stands",
+                    field="camera",
                 )
             if thing["id"] in unseen:
                 camera_from_object = np.linalg.inv(object_from_world @ arrays["world_from_camera"])

@@ -182,7 +182,9 @@ def _metric_scale(params: Params, outlines: Mapping[str, Silhouette], camera: Ca
             height = standing_height(camera, outline, base)
             if height <= 0:
                 hint = "leave out its `height` and give the camera's height under `source.camera`"
-                raise StageError(f"`{thing.name}` has no height over the ground as the camera stands", hint=hint)
+                raise StageError(
+                    f"`{thing.name}` has no height over the ground as the camera stands", hint=hint, field="objects"
+                )
             return thing.height_m / height
     return 1.0
 
@@ -190,7 +192,8 @@ def _metric_scale(params: Params, outlines: Mapping[str, Silhouette], camera: Ca
 def _photo_pivot(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
     if thing.place is not None:
         hint = "leave out `place`, and move it with `motion` or show it elsewhere as a `copy`"
-        raise StageError(f"`{thing.name}` stands where the photo shows it and can't be placed elsewhere", hint=hint)
+        message = f"`{thing.name}` stands where the photo shows it and can't be placed elsewhere"
+        raise StageError(message, hint=hint, field="objects")
     if thing.is_standing:
         pivot = standing_base(camera, outline, thing.contact_y_px, thing.name)
     else:
@@ -207,7 +210,8 @@ def _placed_pivot(thing: Standing, pivots: Mapping[str, Array]) -> Array:
     if not is_relative or thing.copy_of is None:
         return at + np.array(thing.pivot_m)
     if thing.copy_of not in pivots:
-        raise StageError(f"`{thing.name}` copies `{thing.copy_of}`, which comes after it or is not there")
+        message = f"`{thing.name}` copies `{thing.copy_of}`, which comes after it or is not there"
+        raise StageError(message, field="objects")
     return np.asarray(pivots[thing.copy_of] + at)
 
 

@@ -73,7 +73,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
 
     picture, notes = read_srgb(inputs.photo)
     scaled = picture.resize((params.width, params.height), Pillow.Resampling.LANCZOS)
-    work.progress(1.0, "; ".join(notes))
+    for note in notes:
+        work.warn(note)
     outputs = Outputs(Image(work.output("photo")))
     outputs.photo.write(np.asarray(scaled))
     return outputs
@@ -97,7 +98,7 @@ def read_srgb(file: Path) -> tuple[Picture, tuple[str, ...]]:
     if opacity is not None and opacity.getextrema() != (255, 255):
         white = Pillow.new("RGB", rgb.size, _WHITE[:3])
         rgb = Pillow.composite(rgb, white, opacity)
-        notes.append(f"{file.name} has transparent parts: they were laid on white")
+        notes.append("the photo has transparent parts: they were laid on white")
     return rgb, tuple(notes)
 
 

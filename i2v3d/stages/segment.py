@@ -94,7 +94,8 @@ def _check(alpha: np.ndarray, name: str) -> None:  # type: ignore[type-arg]  # a
     is_thing = alpha > 0.5
     if np.count_nonzero(is_thing) < _FEWEST_PIXELS:
         hint = "draw the box, polygon or mask around the object, with a point on it"
-        raise StageError(f"the mask of `{name}` is empty: no part of the photo was found to belong to it", hint=hint)
+        message = f"the mask of `{name}` is empty: no part of the photo was found to belong to it"
+        raise StageError(message, hint=hint, field="prompts")
     if is_thing.mean() > _EVERYTHING:
         hint = "the mask must leave some background; is it inverted, or the box the whole photo?"
-        raise StageError(f"the mask of `{name}` covers the whole photo", hint=hint)
+        raise StageError(f"the mask of `{name}` covers the whole photo", hint=hint, field="prompts")

@@ -28,3 +28,10 @@ def test_only_what_is_before_the_camera_is_in_the_picture():
     assert is_in_picture(np.array([[0.0, 0, 1]]), k, 100, 80)
     assert not is_in_picture(np.array([[0.0, 0, -1]]), k, 100, 80)
     assert not is_in_picture(np.array([[0.6, 0, 1.0]]), k, 100, 80)
+
+
+def test_a_face_that_fills_the_picture_is_in_it_although_no_corner_is():
+    k = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
+    wall = np.array([[-9.0, -9, 2], [9, -9, 2], [9, 9, 2], [-9, 9, 2]])
+    assert is_in_picture(wall, k, 100, 80)
+    assert not is_in_picture(wall + np.array([20, 0, 0]), k, 100, 80)
