@@ -128,7 +128,9 @@ class _Planner:
         # build, under a key with the same base.
         if self._base_counts[base] == 1 and not self._has_base(base):
             return self._planned(name, "will_run", self._reasons(name))
-        return self._planned(name, "may_run", (f"waits for {_listed(unknown)}",), unknown)
+        # Steps that were never built may still turn out to do the same work as each other.
+        new = "" if self._has_base(base) else "never built like this; "
+        return self._planned(name, "may_run", (f"{new}waits for {_listed(unknown)}",), unknown)
 
     def _has_base(self, base: str) -> bool:
         if base not in self._bases_in_store:

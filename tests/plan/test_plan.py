@@ -26,6 +26,7 @@ def test_steps_that_may_turn_out_alike_may_run(toys, source):
     plan = make_plan(graph, toys.store)
     assert plan.names("will_run") == ("read", "split")
     assert plan.names("may_run") == ("pair[0]", "pair[1]", "pair[2]", "pair[3]")
+    assert plan.steps["pair[0]"].reasons == ("never built like this; waits for split",)
     assert set(toys.build(graph).executed) == {"read", "split", "pair[0]", "pair[3]"}
 
 
