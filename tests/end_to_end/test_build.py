@@ -3,9 +3,12 @@
 import copy
 import hashlib
 import json
+import os
 import random
 import re
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,51 @@ def test_a_build_after_random_edits_equals_a_clean_build(tmp_path):
 def test_each_example_compiles(name):
     graph = i2v3d("graph", ROOT / "specs" / name / "scene.yaml")
     assert "video.mp4" in graph.stdout
+
+
+def test_a_build_killed_at_random_moments_goes_on_and_ends_as_a_clean_one(built, tmp_path):
+    source = random.Random(11)
+    file = write_spec(tmp_path / "killed", SPEC)
+    finished: set[str] = set()
+    for _ in range(6):
+        command = [sys.executable, "-m", "i2v3d", "build", str(file), "--progress", "json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            timer = threading.Timer(source.uniform(0.6, 4.0), process.kill)
+            timer.start()
+            events = [json.loads(line) for line in process.stdout if line.endswith("}\n")]
+        timer.cancel()
+        done_now = [event["step"] for event in events if event["event"] == "StepFinished"]
+        assert not finished & set(done_now), "a finished step was run again"
+        finished |= set(done_now)
+    i2v3d("build", file)
+    write_spec(tmp_path / "clean", SPEC)
+    i2v3d("build", tmp_path / "clean" / "scene.yaml")
+    assert digests(tmp_path / "killed" / "out") == digests(tmp_path / "clean" / "out")
+
+
+def test_two_builds_at_once_both_succeed_and_run_each_step_once(tmp_path):
+    file = write_spec(tmp_path, SPEC)
+    command = [sys.executable, "-m", "i2v3d", "build", str(file), "--progress", "json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    events = [json.loads(line) for output in outputs for line in output.splitlines() if line.startswith("{")]
+    ran_steps = [event["step"] for event in events if event["event"] == "StepFinished"]
+    assert len(ran_steps) == len(set(ran_steps))
+
+
+def test_a_flipped_byte_in_the_store_is_found_and_built_again(built):
+    i2v3d("build", write_spec(built, SPEC))
+    before = digests(built / "out")
+    video = hashlib.sha256((built / "out" / "small" / "video.mp4").read_bytes()).hexdigest()
+    blob = max((built / ".i2v3d" / "objects").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
+    status = blob.stat()
+    damaged = bytearray(blob.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(damaged)
+    os.utime(blob, ns=(status.st_atime_ns, status.st_mtime_ns))
+    i2v3d("build", built / "scene.yaml")
+    assert digests(built / "out") == before
+    assert hashlib.sha256((built / "out" / "small" / "video.mp4").read_bytes()).hexdigest() == video
+    i2v3d("cache", "verify", "--cache", built / ".i2v3d")
