@@ -286,9 +286,7 @@ def run() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except click.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was finished is kept", err=True)
         sys.exit(130)
     except Exception as error:  # only to tell our own errors from bugs; bugs are raised again

@@ -198,9 +198,14 @@ def work(path: Path, **outputs: type[Artifact]) -> Work:
     return Work(path, outputs)
 
 
-def write_script(folder: Path, made: resolved.Scene, layout: SolvedLayout | None = None) -> Script:
-    written = Layout(folder.parent / f"{folder.name}_layout.json")
+def write_layout(file: Path, layout: SolvedLayout | None = None) -> Layout:
+    written = Layout(file)
     written.write(layout or solved_layout())
+    return written
+
+
+def write_script(folder: Path, made: resolved.Scene, layout: SolvedLayout | None = None) -> Script:
+    written = write_layout(folder.parent / f"{folder.name}_layout.json", layout)
     (node,) = scene_script.nodes(made)
     inputs = scene_script.Inputs(written)
     return scene_script.run(inputs, node.params, None, work(folder, script=Script)).script
@@ -217,7 +222,8 @@ def assembled(folder: Path, made: resolved.Scene) -> assemble.Outputs:
     outputs = work(
         folder / "assemble", static=SceneStatic, states=FrameStates, cameras=CameraTrack, blend=Blend, glb=Glb
     )
-    return assemble.run(assemble.Inputs(script, background, (card,)), node.params, None, outputs)
+    inputs = assemble.Inputs(script, write_layout(folder / "layout.json"), background, (card,))
+    return assemble.run(inputs, node.params, None, outputs)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Delivery:
                 try:
                     item = self._place(deliverable, self._sliced(deliverable, output))
                 except OSError as error:
-                    raise store_error(error, self.out_dir) from error
+                    raise store_error(error, self.out_dir, option="--out DIR") from error
                 self.items[deliverable.path] = item
                 found.append(item)
         return found

@@ -1,6 +1,9 @@
-"""Where things are relative to a camera: inside a mesh, outside the picture."""
+"""Where things are relative to a camera: inside a mesh, outside the picture, behind the background."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -40,3 +43,24 @@ def is_in_picture(points_camera: Array, image_from_camera: Array, width: int, he
     x, y, z = (points_camera @ image_from_camera.T).T
     beyond = (z <= 0, x < 0, x > width * z, y < 0, y > height * z)
     return not any(edge.all() for edge in beyond)
+
+
+def crossed_surface(point: Array, background: Mapping[str, Any], source: Array) -> str:
+    """Returns the surface of the background that lies between the source camera and a point, or "".
+
+    Args:
+        point: (3,) in the world.
+        background: `SolvedLayout.background`; of a `depth` layout nothing is known.
+        source: (3,) where the source camera is.
+    """
+    kind = background.get("kind")
+    surfaces = {
+        "the ground": kind in ("ground_and_backdrop", "plane", "dome", "room") and point[2] <= 0,
+        "the backdrop": point[1] >= background.get("backdrop_y_m", np.inf),
+        "the dome": float(np.linalg.norm(point - source)) >= background.get("radius_m", np.inf),
+        "the back wall": point[1] >= background.get("back_m", np.inf),
+        "the left wall": point[0] <= background.get("left_m", -np.inf),
+        "the right wall": point[0] >= background.get("right_m", np.inf),
+        "the ceiling": point[2] >= background.get("ceiling_m", np.inf),
+    }
+    return next((name for name, is_crossed in surfaces.items() if is_crossed), "")

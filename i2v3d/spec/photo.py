@@ -44,10 +44,12 @@ def read_photo_facts(file: Path, *, what: str = "photo") -> PhotoFacts:
                 width, height = picture.size
                 _check(width, height, _frames(picture), what)
                 exif = picture.getexif()
-    except (UnidentifiedImageError, SyntaxError, ValueError, OSError) as error:
+    except UnidentifiedImageError as error:
+        raise UnitError(f"{file.name} is not a picture that can be read", "give a JPEG, PNG, WebP or TIFF") from error
+    except (SyntaxError, ValueError, OSError) as error:
         if isinstance(error, UnitError):
             raise
-        raise UnitError(f"{file.name} is not a picture that can be read", "give a JPEG, PNG, WebP or TIFF") from error
+        raise UnitError(f"{file.name} is damaged or cut short", "copy or export it again") from error
     except Image.DecompressionBombError:
         raise UnitError(f"the {what} has more than {_megapixels(MAX_PIXELS)} megapixels", _TOO_LARGE) from None
     focal_35mm = exif.get_ifd(_EXIF_IFD).get(_FOCAL_35MM, 0)

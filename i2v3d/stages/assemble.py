@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from i2v3d.artifacts.scene import Blend, CameraTrack, FrameStates, Glb, JsonFile, Mesh, NpzFile, SceneStatic, Script
+from i2v3d.artifacts.scene import (
+    Blend,
+    CameraTrack,
+    FrameStates,
+    Glb,
+    JsonFile,
+    Layout,
+    Mesh,
+    NpzFile,
+    SceneStatic,
+    Script,
+    SolvedLayout,
+)
 from i2v3d.blender.run import run_script
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Resolution, transform_points
-from i2v3d.geometry.placement import is_in_picture, is_inside
+from i2v3d.geometry.placement import crossed_surface, is_in_picture, is_inside
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
@@ -26,9 +38,10 @@ TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True)
 class Inputs:
-    """The script and every mesh it names; meshes of objects that are not copies, in spec order."""
+    """The script, its layout, and every mesh it names; those of objects that are not copies, in spec order."""
 
     script: Script
+    layout: Layout
     background: Mesh
     meshes: tuple[Mesh, ...]
 
@@ -62,6 +75,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         params=Params(tuple(folders[thing.name] for thing in originals), scene.output.size),
         inputs={
             "script": OutputRef("scene_script", "script"),
+            "layout": OutputRef("layout", "layout"),
             "background": OutputRef("background_mesh", "mesh"),
             "meshes": tuple(OutputRef(f"foreground_mesh[{thing.name}]", "mesh") for thing in originals),
         },
@@ -115,26 +129,33 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     ):
         (made / written).rename(artifact.path)
     shutil.rmtree(scene_dir)
-    for warning in check_views(outputs.static, outputs.states, params.size):
+    for warning in check_views(outputs.static, outputs.states, params.size, layout=inputs.layout.read()):
         work.warn(warning)
     return outputs
 
 
-def check_views(static: SceneStatic, states: FrameStates, size: Resolution) -> list[str]:
+def check_views(static: SceneStatic, states: FrameStates, size: Resolution, *, layout: SolvedLayout) -> list[str]:
     """Returns what the user may not have meant: objects that are never in the picture.
 
     Raises:
-        StageError: The camera is inside an object.
+        StageError: The camera is inside an object or behind the background.
     """
+    source = layout.camera.world_from_camera[:3, 3]
     things = [thing for thing in JsonFile(static.path / "scene.json").read_json()["objects"] if thing["is_foreground"]]
     meshes = {thing["mesh"]: NpzFile(static.path / thing["mesh"] / "geometry.npz").read_arrays() for thing in things}
     unseen = {thing["id"]: thing["name"] for thing in things}
     for frame, state in enumerate(states):
         arrays = state.read_arrays()
+        place = arrays["world_from_camera"][:3, 3]
+        if crossed := crossed_surface(place, layout.background, source):
+            message = f"the camera is behind {crossed} in frame {frame}, where the photo shows nothing"
+            raise StageError(
+                message, hint="shorten the camera's way, or put the background further off", field="camera"
+            )
         for thing in things:
             mesh = meshes[thing["mesh"]]
             object_from_world = np.linalg.inv(arrays["transforms"][thing["id"] - 1])
-            camera = transform_points(object_from_world, arrays["world_from_camera"][:3, 3])
+            camera = transform_points(object_from_world, place)
             if is_inside(camera, mesh["vertices_m"], mesh["faces"]):
                 raise StageError(
                     f"the camera is inside `{thing['name']}` in frame {frame}",

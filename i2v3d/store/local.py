@@ -63,19 +63,17 @@ def store_root(spec_dir: Path, cache_option: Path | None = None) -> Path:
     return Path(from_environment) if from_environment else spec_dir / ".i2v3d"
 
 
-def store_error(error: OSError, where: Path) -> I2V3DError:
-    """Returns the error to show for an operating system error below `where`."""
-    where = Path(error.filename) if isinstance(error.filename, str) else where
+def store_error(error: OSError, where: Path, *, option: str = "--cache DIR or $I2V3D_CACHE") -> I2V3DError:
+    """Returns the error to show for an operating system error below `where`, a place chosen by `option`."""
+    named = Path(error.filename) if isinstance(error.filename, str) else where
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(
             f"{where}: the disk is full",
             hint="nothing was left half-written; free some space (`i2v3d cache gc --max-size ...`) and build again",
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UsageError(
-            f"{where}: no permission to write", hint="choose another place with --cache DIR or $I2V3D_CACHE"
-        )
-    return StoreError(f"{where}: {error.strerror or error}")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and named.is_relative_to(where):
+        return UsageError(f"{where}: no permission to write", hint=f"choose another place with {option}")
+    return StoreError(f"{named}: {error.strerror or error}")
 
 
 def _open_state(root: Path) -> State:
@@ -84,7 +82,8 @@ def _open_state(root: Path) -> State:
     try:
         return State(root / "state.sqlite")
     except sqlite3.Error as error:
-        raise StoreError(f"{root / 'state.sqlite'}: {error}") from error
+        hint = "is the disk full? If not, remove this file: it is made again"
+        raise StoreError(f"{root / 'state.sqlite'}: {error}", hint=hint) from error
     except OSError as error:
         raise store_error(error, root) from error
 

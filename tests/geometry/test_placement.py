@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from i2v3d.geometry.placement import is_in_picture, is_inside, winding_number
+from i2v3d.geometry.placement import crossed_surface, is_in_picture, is_inside, winding_number
 
 BALL = trimesh.creation.icosphere(subdivisions=3, radius=2.0)
 
@@ -35,3 +35,29 @@ def test_a_face_that_fills_the_picture_is_in_it_although_no_corner_is():
     wall = np.array([[-9.0, -9, 2], [9, -9, 2], [9, 9, 2], [-9, 9, 2]])
     assert is_in_picture(wall, k, 100, 80)
     assert not is_in_picture(wall + np.array([20, 0, 0]), k, 100, 80)
+
+
+@pytest.mark.parametrize(
+    ("point", "crossed"),
+    [
+        ((0, 0, 1.6), ""),
+        ((0, 4.9, 1), ""),
+        ((0, 5.1, 1), "the back wall"),
+        ((-3, 0, 1), "the left wall"),
+        ((3, 0, 1), "the right wall"),
+        ((0, 0, 2.5), "the ceiling"),
+        ((0, 0, -0.1), "the ground"),
+    ],
+)
+def test_the_walls_of_a_room_are_told_apart(point, crossed):
+    room = {"kind": "room", "back_m": 5.0, "left_m": -2.0, "right_m": 2.0, "ceiling_m": 2.4}
+    assert crossed_surface(np.array(point), room, np.array([0, 0, 1.6])) == crossed
+
+
+def test_a_dome_is_round_about_the_source_camera_and_a_floating_backdrop_has_no_ground():
+    source = np.array([0, 0, 2.0])
+    assert crossed_surface(np.array([0, 9.0, 4]), {"kind": "dome", "radius_m": 9.0}, source) == "the dome"
+    backdrop = {"kind": "backdrop", "backdrop_y_m": 9.0}
+    assert crossed_surface(np.array([0, 8.0, -4]), backdrop, source) == ""
+    assert crossed_surface(np.array([0, 9.5, 4]), backdrop, source) == "the backdrop"
+    assert crossed_surface(np.array([0, 9.5, -4]), {"kind": "depth", "far_m": 5.0}, source) == ""

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -189,7 +190,10 @@ def test_every_easing_is_blenders_own_curve(tmp_path):
         )
     }
     run = assemble.run(
-        assemble.Inputs(script, background, (card,)), node.params, None, hand.work(tmp_path / "w", **types)
+        assemble.Inputs(script, hand.write_layout(tmp_path / "layout.json", layout), background, (card,)),
+        node.params,
+        None,
+        hand.work(tmp_path / "w", **types),
     )
     for frame, state in enumerate(run.states):
         found, expected = state.read_arrays()["transforms"], hand.state_at(made, layout, frame)["transforms"]
@@ -220,17 +224,28 @@ def test_a_camera_inside_an_object_is_an_error_that_names_it(tmp_path):
     arrays["transforms"][1][:3, 3] = arrays["world_from_camera"][:3, 3] + (0.1, 0.1, 0.1)
     cache.states.item(1).write_arrays(arrays)
     with pytest.raises(StageError, match="the camera is inside `card` in frame 1"):
-        assemble.check_views(cache.static, cache.states, hand.SIZE)
+        assemble.check_views(cache.static, cache.states, hand.SIZE, layout=hand.solved_layout())
+
+
+@pytest.mark.parametrize(("backdrop_y_m", "is_refused"), [(40.0, False), (-1.0, True)])
+def test_a_camera_behind_the_backdrop_is_an_error(tmp_path, backdrop_y_m, is_refused):
+    cache = hand.cached(tmp_path, hand.scene(2, has_copy=False))
+    background = {"kind": "ground_and_backdrop", "backdrop_y_m": backdrop_y_m}
+    layout = dataclasses.replace(hand.solved_layout(), background=background)
+    expected = pytest.raises(StageError, match="the camera is behind the backdrop in frame 0")
+    with expected if is_refused else contextlib.nullcontext():
+        assemble.check_views(cache.static, cache.states, hand.SIZE, layout=layout)
 
 
 def test_an_object_that_is_never_in_the_picture_is_a_warning(tmp_path):
     cache = hand.cached(tmp_path, hand.scene(3))
-    assert assemble.check_views(cache.static, cache.states, hand.SIZE) == []
+    layout = hand.solved_layout()
+    assert assemble.check_views(cache.static, cache.states, hand.SIZE, layout=layout) == []
     for state in cache.states:
         arrays = state.read_arrays()
         arrays["transforms"][1][0, 3] += 100
         state.write_arrays(arrays)
-    warnings = assemble.check_views(cache.static, cache.states, hand.SIZE)
+    warnings = assemble.check_views(cache.static, cache.states, hand.SIZE, layout=layout)
     assert warnings == ["`card` is outside the picture in every frame"]
 
 
