@@ -11,8 +11,9 @@
 - `depth`: a depth file of the photo: `depth_kind` (`metric`: metres times `scale`; `inverse`: the largest
   value is at `near_m`, the smallest at `far_m`), `scale`, `near_m`.
 
-Objects: see `ObjectRest`. The pivot of a standing thing is the centre of its base on the ground, that of a
-floating thing the middle of its lower edge at its distance. A copy starts from its original's place.
+Objects: see `ObjectRest`. The base of a standing thing is the middle of it on the ground, that of a floating
+thing the middle of its lower edge at its distance; the pivot is there, or off it by `pivot_m` in object axes. A
+copy starts from its original's place and turn; it is scaled, about its base, to its own height.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from i2v3d.geometry.layout_solve import (
     standing_base,
     standing_height,
 )
-from i2v3d.spec.resolved import Place, Vector
+from i2v3d.spec.resolved import MeshFile, Place, Vector
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is declared of one object's place; fields as in `spec.resolved.SceneObject`."""
+    """What is declared of one object's place; fields as in `spec.resolved.SceneObject`.
+
+    `is_mesh_file`: its mesh comes from a file, so that its outline does not tell its height.
+    """
 
     name: str
     is_in_photo: bool
@@ -64,6 +68,7 @@ class Standing:
     contact_y_px: float | None
     is_standing: bool
     distance_m: float | None
+    is_mesh_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
             contact_y_px=thing.contact_y_px,
             is_standing=thing.is_standing,
             distance_m=thing.distance_m,
+            is_mesh_file=isinstance(thing.shape, MeshFile),
         )
         for thing in scene.objects
     )
@@ -159,17 +165,23 @@ def solve(params: Params, outlines: Mapping[str, Silhouette]) -> SolvedLayout:
     unscaled = source_camera(intrinsics, horizon, params.camera_height_m)
     scale = _metric_scale(params, outlines, unscaled)
     camera = source_camera(intrinsics, horizon, params.camera_height_m * scale)
-    pivots = {
-        thing.name: _photo_pivot(thing, outlines[thing.name], camera) for thing in params.objects if thing.is_in_photo
+    bases = {
+        thing.name: _photo_base(thing, outlines[thing.name], camera) for thing in params.objects if thing.is_in_photo
     }
+    added = [thing for thing in params.objects if not thing.is_in_photo]
+    for thing in sorted(added, key=lambda thing: thing.copy_of is not None):  # what is copied comes first
+        bases[thing.name] = _placed_base(thing, bases)
+    reach = max((float(base[1]) for base in bases.values()), default=0.0)
+    background = solve_background(params.surfaces, camera, bases, max(reach, 0.0))
+    originals = {thing.name: thing for thing in params.objects}
+    objects = {}
     for thing in params.objects:
-        if not thing.is_in_photo:
-            pivots[thing.name] = _placed_pivot(thing, pivots)
-    reach = max((float(pivot[1]) for pivot in pivots.values()), default=0.0)
-    background = solve_background(params.surfaces, camera, pivots, max(reach, 0.0))
-    objects = {
-        thing.name: _rest(thing, pivots[thing.name], camera, outlines.get(thing.name)) for thing in params.objects
-    }
+        original = originals[thing.copy_of or thing.name]
+        factor = _copy_scale(
+            thing, original, outlines.get(original.name), original_base=bases[original.name], camera=camera
+        )
+        outline = outlines.get(thing.name)
+        objects[thing.name] = _rest(thing, original, bases[thing.name], scale=factor, camera=camera, outline=outline)
     return SolvedLayout(camera, float(horizon), float(scale), background, objects)
 
 
@@ -179,50 +191,81 @@ def _metric_scale(params: Params, outlines: Mapping[str, Silhouette], camera: Ca
         if thing.is_in_photo and thing.is_standing and thing.height_m is not None:
             outline = outlines[thing.name]
             base = standing_base(camera, outline, thing.contact_y_px, thing.name)
-            height = standing_height(camera, outline, base)
-            if height <= 0:
-                hint = "leave out its `height` and give the camera's height under `source.camera`"
-                raise StageError(
-                    f"`{thing.name}` has no height over the ground as the camera stands", hint=hint, field="objects"
-                )
-            return thing.height_m / height
+            return thing.height_m / _standing_height(thing.name, outline, base, camera)
     return 1.0
 
 
-def _photo_pivot(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
+def _standing_height(name: str, outline: Silhouette, base: Array, camera: Camera) -> float:
+    height = standing_height(camera, outline, base)
+    if height <= 0:
+        hint = "leave out its `height` and give the camera's height under `source.camera`"
+        raise StageError(f"`{name}` has no height over the ground as the camera stands", hint=hint, field="objects")
+    return height
+
+
+def _photo_base(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
     if thing.place is not None:
         hint = "leave out `place`, and move it with `motion` or show it elsewhere as a `copy`"
         message = f"`{thing.name}` stands where the photo shows it and can't be placed elsewhere"
         raise StageError(message, hint=hint, field="objects")
     if thing.is_standing:
-        pivot = standing_base(camera, outline, thing.contact_y_px, thing.name)
-    else:
-        depth = thing.distance_m
-        if depth is None:
-            depth = floating_depth(camera.intrinsics, outline, thing.height_m)
-        pivot = floating_pivot(camera, outline, depth)
-    return pivot + np.array(thing.pivot_m)
+        return standing_base(camera, outline, thing.contact_y_px, thing.name)
+    depth = thing.distance_m
+    if depth is None:
+        depth = floating_depth(camera.intrinsics, outline, thing.height_m)
+    return floating_pivot(camera, outline, depth)
 
 
-def _placed_pivot(thing: Standing, pivots: Mapping[str, Array]) -> Array:
+def _placed_base(thing: Standing, bases: Mapping[str, Array]) -> Array:
     at = np.zeros(3) if thing.place is None else np.array(thing.place.at_m)
-    is_relative = thing.copy_of is not None and (thing.place is None or thing.place.is_relative)
-    if not is_relative or thing.copy_of is None:
-        return at + np.array(thing.pivot_m)
-    if thing.copy_of not in pivots:
-        message = f"`{thing.name}` copies `{thing.copy_of}`, which comes after it or is not there"
-        raise StageError(message, field="objects")
-    return np.asarray(pivots[thing.copy_of] + at)
+    if thing.copy_of is None:
+        return at
+    if thing.copy_of not in bases:
+        raise StageError(f"`{thing.name}` copies `{thing.copy_of}`, which is not there", field="objects")
+    return np.asarray(bases[thing.copy_of] + at) if _is_relative(thing) else at
 
 
-def _rest(thing: Standing, pivot: Array, camera: Camera, outline: Silhouette | None) -> ObjectRest:
-    world_from_object = np.eye(4)
+def _is_relative(copy: Standing) -> bool:
+    return copy.place is None or copy.place.is_relative
+
+
+def _copy_scale(
+    thing: Standing, original: Standing, outline: Silhouette | None, *, original_base: Array, camera: Camera
+) -> float:
+    """Returns the factor on the original's mesh that gives a copy its own height."""
+    if thing.copy_of is None or thing.height_m is None:
+        return 1.0
+    if outline is None or original.is_mesh_file:
+        height = original.height_m
+        if height is None:
+            message = (
+                f"`{thing.name}` can't be given a height: that of `{original.name}`, which it copies, is not known"
+            )
+            raise StageError(message, hint=f"give `{original.name}` a `height` too", field="objects")
+    elif original.is_standing:
+        height = _standing_height(original.name, outline, original_base, camera)
+    else:
+        _, depth = camera.project(original_base[None])
+        height = (outline.bottom_px - outline.top_px) * float(depth[0]) / camera.intrinsics.focal_y_px
+    return thing.height_m / height
+
+
+def _rest(
+    thing: Standing, original: Standing, base: Array, *, scale: float, camera: Camera, outline: Silhouette | None
+) -> ObjectRest:
+    """Returns the rest of a thing; a copy has the mesh of its original, and so its pivot too."""
+    if thing is not original and thing.pivot_m not in ((0.0, 0.0, 0.0), original.pivot_m):
+        message = f"`{thing.name}` shares the mesh of `{original.name}` and turns about the same point of it"
+        raise StageError(message, hint=f"leave out its `pivot`, or give it to `{original.name}`", field="objects")
     turn = 0.0 if thing.place is None else thing.place.turn_rad
+    if thing is not original and _is_relative(thing) and original.place is not None:
+        turn += original.place.turn_rad
     cos, sin = np.cos(turn), np.sin(turn)
+    world_from_object = np.eye(4)
     world_from_object[:2, :2] = ((cos, -sin), (sin, cos))
-    world_from_object[:3, 3] = pivot
+    world_from_object[:3, 3] = base + scale * (world_from_object[:3, :3] @ np.array(original.pivot_m))
     contact: Any = float("nan")
     if outline is not None:
         contact = outline.bottom_px if thing.contact_y_px is None else thing.contact_y_px
-    _, depth = camera.project(pivot[None])
-    return ObjectRest(world_from_object, 1.0, float(contact), float(depth[0]))
+    _, depth = camera.project(base[None])
+    return ObjectRest(world_from_object, scale, float(contact), float(depth[0]))

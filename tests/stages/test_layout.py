@@ -106,6 +106,50 @@ def test_copies_stand_beside_their_original_or_where_they_are_put():
     assert np.isnan(result.objects["third"].contact_y_px)
 
 
+def copy(original, place=None, name="twin", **changes):
+    return thing(name, is_in_photo=False, copy_of=original, place=place, **changes)
+
+
+def test_a_copy_may_come_before_its_original():
+    file = thing("flag", is_in_photo=False, is_mesh_file=True, place=Place((1.0, 4.0, 0.0), False, 0.0))
+    result = solved(copy("flag", Place((2.0, 0.0, 0.0), True, 0.0)), file)
+    assert list(result.objects) == ["twin", "flag"]
+    assert np.allclose(result.objects["twin"].world_from_object[:3, 3], [3.0, 4.0, 0.0])
+
+
+def test_a_copy_is_scaled_to_its_own_height():
+    standing = solved(thing(height_m=3.0), copy("ball", height_m=1.5))
+    assert standing.objects["ball"].scale == 1.0
+    assert standing.objects["twin"].scale == pytest.approx(0.5)
+    floating = solved(thing(is_standing=False, height_m=0.3), copy("ball", height_m=0.9))
+    assert floating.objects["twin"].scale == pytest.approx(3.0)
+    place = Place((1.0, 4.0, 0.0), False, 0.0)
+    file = thing("flag", is_in_photo=False, is_mesh_file=True, place=place, height_m=2.0)
+    assert solved(file, copy("flag", height_m=5.0)).objects["twin"].scale == pytest.approx(2.5)
+    with pytest.raises(StageError, match="that of `flag`, which it copies, is not known"):
+        solved(dataclasses.replace(file, height_m=None), copy("flag", height_m=5.0))
+
+
+def test_the_pivot_of_a_copy_is_turned_and_scaled_with_it():
+    ball = thing(height_m=2.0, pivot_m=(0.3, 0.0, 0.5))
+    twin = copy("ball", Place((5.0, 6.0, 0.0), False, np.pi / 2), height_m=4.0)
+    result = solved(ball, twin)
+    assert np.allclose(result.objects["twin"].world_from_object[:3, 3], [5.0, 6.6, 1.0])
+    base, _ = result.camera.project(result.objects["ball"].world_from_object[:3, 3] - [[0.3, 0.0, 0.5]])
+    assert np.allclose(base, [[80.0, 100.0]])
+    with pytest.raises(StageError, match="`twin` shares the mesh of `ball`"):
+        solved(ball, dataclasses.replace(twin, pivot_m=(0.0, 1.0, 0.0)))
+
+
+def test_a_copy_beside_a_turned_original_is_turned_like_it():
+    place = Place((1.0, 4.0, 0.0), False, 0.5)
+    file = thing("flag", is_in_photo=False, is_mesh_file=True, place=place, pivot_m=(1.0, 0.0, 0.0))
+    result = solved(file, copy("flag", Place((2.0, 0.0, 0.0), True, 0.25)))
+    assert result.objects["flag"].world_from_object[1, 0] == pytest.approx(np.sin(0.5))
+    assert np.allclose(result.objects["flag"].world_from_object[:2, 3], [1 + np.cos(0.5), 4 + np.sin(0.5)])
+    assert result.objects["twin"].world_from_object[1, 0] == pytest.approx(np.sin(0.75))
+
+
 def test_a_photo_object_cannot_be_placed():
     with pytest.raises(StageError, match="`ball` stands where the photo shows it"):
         solved(thing(place=Place((0, 0, 0), False, 0.0)))
