@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from i2v3d.geometry.frames import Array, invert_rigid
 from i2v3d.geometry.mesh_checks import find_mesh_faults
 from i2v3d.geometry.orbit_views import six_view_cameras
 from i2v3d.geometry.rasterise import draw_view
-from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile
+from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile, Vector
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ class Params:
         name: The object's name in the layout.
         shape: None when the mesh comes from a file.
         file_height_m: Height that a mesh from a file is scaled to, None to take its units as metres.
+        file_pivot_m: Where the pivot of a mesh from a file is, from the centre of its base.
     """
 
     name: str
     shape: Inflate | Lathe | Card | Box | None
     file_height_m: float | None
+    file_pivot_m: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,15 @@ def nodes(scene: Scene) -> Iterable[Node]:
         yield Node(
             name=f"foreground_mesh[{thing.name}]",
             stage="foreground_mesh",
-            params=Params(thing.name, shape, thing.height_m if file else None),
+            params=Params(thing.name, shape, thing.height_m, thing.pivot_m)
+            if file
+            else Params(thing.name, shape, None),
             inputs=inputs,
             backend=scene.backends["foreground_mesh"],
             origins={
                 "shape": f"{thing.spec_path}.mesh",
                 "file_height_m": f"{thing.spec_path}.height",
+                "file_pivot_m": f"{thing.spec_path}.pivot",
                 "cutout": f"{thing.spec_path}.segment",
             },
         )
@@ -112,7 +117,9 @@ def _lifted(inputs: Inputs, params: Params, backend: Mesher, layout: SolvedLayou
     if inputs.file is not None:
         no_pixels = np.zeros((0, 0, 4), np.uint8)
         mesh = backend.lift(no_pixels, layout, params.name, MeshFile(inputs.file))
-        return mesh if params.file_height_m is None else _at_height(mesh, params.file_height_m)
+        if params.file_height_m is not None:
+            mesh = _at_height(mesh, params.file_height_m)
+        return replace(mesh, vertices_m=(mesh.vertices_m - np.array(params.file_pivot_m)).astype(np.float32))
     if inputs.cutout is None or params.shape is None:
         raise StageError(f"`{params.name}` has neither pixels nor a mesh file")
     return backend.lift(inputs.cutout.read(), layout, params.name, params.shape)
@@ -124,8 +131,7 @@ def _at_height(mesh: MeshData, height_m: float) -> MeshData:
         raise StageError(
             "the mesh is flat: a height can't scale it", hint="leave out `height` or turn the mesh upright"
         )
-    vertices = (mesh.vertices_m * (height_m / extent)).astype(np.float32)
-    return MeshData(vertices, mesh.faces, mesh.texcoords, mesh.texture, mesh.is_observed)
+    return replace(mesh, vertices_m=(mesh.vertices_m * (height_m / extent)).astype(np.float32))
 
 
 def _six_views(mesh: MeshData, layout: SolvedLayout, name: str) -> tuple[View, ...]:

@@ -69,6 +69,17 @@ def test_a_mesh_file_is_scaled_to_its_height(tmp_path):
     assert np.ptp(vertices[:, 0]) == pytest.approx(0.4)
 
 
+def test_a_mesh_file_with_a_pivot_still_stands_on_its_base(tmp_path):
+    file = tmp_path / "post.glb"
+    trimesh.creation.box((1, 5, 1)).export(file)
+    inputs = inputs_in(tmp_path, None, file)
+    outputs = run_in(tmp_path / "work", inputs, Params("thing", None, 2.0, (0.1, 0.0, 1.5)))
+    vertices = outputs.mesh.read().vertices_m  # the layout puts the origin at the pivot, 1.5 m over the base
+    assert vertices[:, 2].min() == pytest.approx(-1.5, abs=1e-6)
+    assert vertices[:, 2].max() == pytest.approx(0.5, abs=1e-6)
+    assert vertices[:, 0].mean() == pytest.approx(-0.1, abs=1e-6)
+
+
 def test_neither_pixels_nor_a_file_is_an_error_that_names_the_object(tmp_path):
     with pytest.raises(StageError, match="`thing`"):
         run_in(tmp_path / "work", inputs_in(tmp_path, None), Params("thing", None, None))
