@@ -93,7 +93,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
     "foreground_mesh",
     version=1,
     nodes=nodes,
-    capability="foreground_mesh",
+    capability="Mesher",
     resources=Resources(memory_gb=1.0),
 )
 def run(inputs: Inputs, params: Params, backend: Mesher, work: WorkDir) -> Outputs:
