@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i2v3d.artifacts.keyframes import KeyframeMemory
-    from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout, View
-    from i2v3d.spec.resolved import Inflate, Lathe, MeshShape, Prompts
+    from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout
+    from i2v3d.spec.resolved import MeshShape, Prompts
 
 
 class Segmenter(Protocol):
@@ -135,20 +135,3 @@ class ClipInterpolator(Protocol):
             last: The same at the end.
             frames: Renders from the first to the last keyframe, both included, read when asked for.
         """
-
-
-Progress = "Callable[[float, str], None]"
-__all__ = [
-    "ClipInterpolator",
-    "Inflate",
-    "Inpainter",
-    "KeyframePast",
-    "KeyframeRefiner",
-    "Lathe",
-    "Mesher",
-    "RefinedKeyframe",
-    "RenderedFrame",
-    "SceneRenderer",
-    "Segmenter",
-    "View",
-]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from i2v3d.errors import StageError
-from i2v3d.geometry.frames import Array, Camera, Intrinsics, level_camera_pose
+from i2v3d.geometry.frames import Array, Camera, Intrinsics, level_camera_pose, pitch_from_horizon
 
 _DEFAULT_EXTENT_M = 0.8  # visible height of a floating thing of which nothing is known
 _BASE_SHARE = 0.04  # share of a thing's height that counts as its base
@@ -150,8 +150,7 @@ def floating_depth(intrinsics: Intrinsics, outline: Silhouette, height_m: float 
 
 def source_camera(intrinsics: Intrinsics, horizon_y_px: float, height_m: float) -> Camera:
     """Returns the camera over the origin whose horizon is on this row."""
-    pitch = np.arctan2(horizon_y_px - intrinsics.centre_y_px, intrinsics.focal_y_px)
-    return Camera(intrinsics, level_camera_pose(height_m, float(pitch)))
+    return Camera(intrinsics, level_camera_pose(height_m, pitch_from_horizon(horizon_y_px, intrinsics)))
 
 
 def _world_ray(camera: Camera, x_px: float, y_px: float) -> Array:

@@ -127,7 +127,7 @@ def triangulate(canvas: Canvas, body: Array, step_px: float) -> Triangles:
     is_visible = cv2.dilate((canvas.alpha > _VISIBLE_ALPHA).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     reach = ndimage.distance_transform_edt(~is_visible) if not is_visible.all() else np.zeros(body.shape)
     lattice = _lattice(width, height, step_px)
-    lattice = lattice[_read(reach, lattice) < 1.5 * step_px]
+    lattice = lattice[read_field(reach, lattice) < 1.5 * step_px]
     gap, _ = _nearest(contour, lattice)
     points = np.concatenate([contour, lattice[gap > 0.6 * step_px]])
     corners = Delaunay(points).simplices.astype(np.int64)
@@ -136,9 +136,9 @@ def triangulate(canvas: Canvas, body: Array, step_px: float) -> Triangles:
     corners[area > 0] = corners[area > 0][:, ::-1]
     corners = corners[np.abs(area) > 1e-3]
     middle = points[corners].mean(axis=1)
-    is_body = _read(body, middle) > 0.5
+    is_body = read_field(body, middle) > 0.5
     longest = np.linalg.norm(points[corners] - np.roll(points[corners], 1, axis=1), axis=2).max(axis=1)
-    is_fringe = ~is_body & (_read(reach, middle) < 1.2 * step_px) & (longest < 6 * step_px)
+    is_fringe = ~is_body & (read_field(reach, middle) < 1.2 * step_px) & (longest < 6 * step_px)
     return Triangles(points, corners[is_body], corners[is_fringe])
 
 
@@ -190,10 +190,7 @@ def _nearest(points: Array, queries: Array) -> tuple[Array, Array]:
     return np.asarray(distance), np.asarray(index)
 
 
-def _read(field: Array, points_px: Array) -> Array:
+def read_field(field: Array, points_px: Array) -> Array:
     """Returns the field at continuous pixel coordinates, bilinear, clamped at the border."""
     at = np.stack([points_px[:, 1] - 0.5, points_px[:, 0] - 0.5])
     return np.asarray(ndimage.map_coordinates(np.asarray(field, np.float32), at, order=1, mode="nearest"))
-
-
-read_field = _read

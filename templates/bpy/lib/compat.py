@@ -51,7 +51,3 @@ def use_multilayer_exr(settings: Any) -> None:  # Any: bpy types
     settings.file_format = "OPEN_EXR_MULTILAYER"
     settings.color_depth = "32"
     settings.exr_codec = "NONE"  # read once and thrown away
-
-
-OBJECT_INDEX_CHANNELS = ("Object Index", "IndexOB")
-"""What the object index pass is called in an EXR file, by version."""
