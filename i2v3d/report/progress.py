@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from i2v3d.execute.events import (
@@ -108,14 +109,23 @@ class LineReport:
             self._last_line_s = at_s
 
 
+@dataclass
+class _Running:
+    start_s: float
+    expected_s: float | None
+    share: float = 0.0
+    message: str = ""
+
+
 class LiveTable:
     """The state of a build as a small table: what runs, how far it is, what is done, the time left."""
 
     def __init__(self) -> None:
-        self._totals: dict[str, int] = {"run": 0, "reused": 0, "failed": 0}
+        self._counts = {"run": 0, "reused": 0, "failed": 0}
         self._step_count = 0
-        self._running: dict[str, tuple[float, float | None, float, str]] = {}
+        self._running: dict[str, _Running] = {}
         self._expected_s: float | None = None
+        self._finished_work_s = 0.0
         self._scene = ""
         self._start_s = time.monotonic()
 
@@ -124,20 +134,20 @@ class LiveTable:
         match event:
             case BuildStarted():
                 self._scene, self._step_count, self._expected_s = event.scene, event.step_count, event.expected_s
-                self._start_s = time.monotonic()
             case StepStarted():
-                self._running[event.step] = (event.at_s, event.expected_s, 0.0, "")
+                self._running[event.step] = _Running(time.monotonic(), event.expected_s)
             case StepProgress() if event.step in self._running:
-                start, expected, _, _ = self._running[event.step]
-                self._running[event.step] = (start, expected, event.share, event.message)
+                self._running[event.step].share = event.share
+                self._running[event.step].message = event.message
             case StepFinished():
-                self._running.pop(event.step, None)
-                self._totals["run"] += 1
+                done = self._running.pop(event.step, None)
+                self._finished_work_s += (done.expected_s if done else None) or 0.0
+                self._counts["run"] += 1
             case StepReused():
-                self._totals["reused"] += 1
+                self._counts["reused"] += 1
             case StepFailed():
                 self._running.pop(event.step, None)
-                self._totals["failed"] += not event.will_retry
+                self._counts["failed"] += not event.will_retry
             case _:
                 pass
 
@@ -146,24 +156,30 @@ class LiveTable:
         from rich.table import Table
         from rich.text import Text
 
-        elapsed = time.monotonic() - self._start_s
-        done = sum(self._totals.values())
-        left = self._time_left(elapsed)
+        if not self._scene:
+            return Text("")
+        now = time.monotonic()
         table = Table.grid(padding=(0, 2))
-        head = f"{self._scene}  {done}/{self._step_count} steps, {self._totals['reused']} reused"
-        if self._totals["failed"]:
-            head += f", {self._totals['failed']} failed"
-        table.add_row(
-            Text(head, style="bold"), duration_text(elapsed), f"about {duration_text(left)} left" if left else ""
-        )
-        for step, (start, expected, share, message) in self._running.items():
-            known = f"of {duration_text(expected)}" if expected else ""
-            far = f"{share:.0%} {message}" if share else message
-            table.add_row(Text(f"  {step}", style="cyan"), f"{duration_text(elapsed - start)} {known}", Text(far))
+        head = f"{self._scene}  {sum(self._counts.values())}/{self._step_count} steps"
+        for what in ("reused", "failed"):
+            if self._counts[what]:
+                head += f", {self._counts[what]} {what}"
+        left = self._time_left(now - self._start_s)
+        remaining = f"about {duration_text(left)} left" if left else ""
+        table.add_row(Text(head, style="bold"), duration_text(now - self._start_s), remaining)
+        for step, state in self._running.items():
+            known = f"of {duration_text(state.expected_s)}" if state.expected_s else ""
+            far = f"{state.share:.0%} {state.message}" if state.share else state.message
+            took = duration_text(now - state.start_s)
+            table.add_row(Text(f"  {step}", style="cyan"), f"{took} {known}", Text(far))
         return table
 
     def _time_left(self, elapsed_s: float) -> float | None:
-        return max(self._expected_s - elapsed_s, 0.0) if self._expected_s else None
+        """Returns the work left at the pace so far; None until some of it is done, or when it is not known."""
+        if not self._expected_s or self._finished_work_s < 0.05 * self._expected_s:
+            return None
+        left_s = max(self._expected_s - self._finished_work_s, 0.0)
+        return left_s * elapsed_s / self._finished_work_s
 
 
 @contextmanager
