@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
-from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.inflate import Outline, outline_of, solid_outline_of
 from i2v3d.backends.embedded.outline import Canvas, Triangles, read_field
 from i2v3d.backends.embedded.standing import Stand
 from i2v3d.backends.embedded.texture_completion import mirrored_back, wall_colours
@@ -19,8 +19,19 @@ _HIDDEN_SHARE = 0.98
 
 
 def card(cut_out: Array, layout: SolvedLayout, name: str) -> MeshData:
-    """Returns the cut-out as a flat upright picture with a mirrored back; arguments as in `Mesher.lift`."""
-    return _extruded(cut_out, layout, name, depth_share=_CARD_THICKNESS, depth_m=None)
+    """Returns the cut-out as a flat upright picture with a mirrored back; arguments as in `Mesher.lift`.
+
+    What is soft or thin all over, such as a rope or smoke, has no back of its own: it is one sheet.
+    """
+    outline = outline_of(cut_out, layout, name)
+    if len(outline.triangles.body):
+        return _extruded(outline, depth_share=_CARD_THICKNESS, depth_m=None)
+    photo_px = outline.triangles.points_px + outline.canvas.corner_px
+    depth = outline.stand.depth_m(photo_px)
+    points = outline.stand.points_m(photo_px, depth)
+    colour = outline.canvas.colour
+    sides = Sides(points, points, depth, depth)
+    return two_sided_mesh(outline.canvas, outline.triangles, sides, back_colour=colour, wall_colour=colour)
 
 
 def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData:
@@ -30,13 +41,11 @@ def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData
     enough to stay behind the front in the source view; of an outline with bays the sides spread along the view
     as far as that needs. Without `depth_m` it is as deep as wide.
     """
-    return _extruded(cut_out, layout, name, depth_share=1.0, depth_m=shape.depth_m)
+    return _extruded(solid_outline_of(cut_out, layout, name), depth_share=1.0, depth_m=shape.depth_m)
 
 
-def _extruded(
-    cut_out: Array, layout: SolvedLayout, name: str, *, depth_share: float, depth_m: float | None
-) -> MeshData:
-    canvas, body, triangles, stand = outline_of(cut_out, layout, name)
+def _extruded(outline: Outline, *, depth_share: float, depth_m: float | None) -> MeshData:
+    canvas, body, triangles, stand = outline.canvas, outline.body, outline.triangles, outline.stand
     photo_px = triangles.points_px + canvas.corner_px
     front_depth = stand.depth_m(photo_px)
     front = stand.points_m(photo_px, front_depth)

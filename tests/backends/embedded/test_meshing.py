@@ -208,6 +208,16 @@ def test_a_matte_without_a_solid_part_points_to_card():
     assert "card" in caught.value.hint
 
 
+@pytest.mark.parametrize("alpha", [rectangle(78, 20, 81, 100), 0.7 * disc((80, 70), 30)], ids=["rope", "smoke"])
+def test_a_card_shows_what_has_no_solid_part(alpha):
+    cut_out = coloured(alpha)
+    mesh = lift(Card(), cut_out)
+    assert not find_mesh_faults(mesh.vertices_m, mesh.faces)
+    drawn = draw_mesh(mesh, source_camera_of(STANDING)).colour * 255
+    assert np.abs(drawn[..., 3] - cut_out[..., 3]).mean() < 0.2
+    assert np.abs(drawn[..., :3] - cut_out[..., :3])[cut_out[..., 3] > 100].mean() < 1.0
+
+
 def test_the_last_bits_of_a_processor_do_not_reach_the_mesh():
     rng = np.random.default_rng(3)
     vertices, texcoords = rng.normal(size=(300, 3)) * 70, rng.normal(size=(300, 3))
