@@ -87,8 +87,8 @@ def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene
     except Exception as error:  # a parser of a foreign format may fail in any way
         if not others.asked:
             raise StageError(
-                f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
-                hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
+                f"{file.name}: can't be read as .{kind}: it is damaged, or something else",
+                hint="export it again, best as binary glTF (.glb)",
             ) from error
     if others.asked:
         raise StageError(
