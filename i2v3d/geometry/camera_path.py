@@ -40,6 +40,10 @@ class PathKey:
     look_at: str | Vector | None = None
     zoom: float = 1.0
     ease: str = "linear"
+    travel: Vector = (0.0, 0.0, 0.0)
+    travel_per: str | Vector | None = None
+    approach: float = 0.0
+    keep_size: str | Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,11 @@ class _Aim:
 def view_at(keys: Sequence[PathKey], frame: float, around: Surroundings) -> PathView:
     """Returns the view at a frame. Without keys, and until the first key moves, it is exactly the source view.
 
-    A path has one `orbit_around`; the keys may look at different things, and the aim glides from one to the next.
+    A path has one `orbit_around`, `travel_per` and `keep_size`; the keys may look at different things, and the
+    aim glides from one to the next.
 
     Raises:
-        ValueError: A key names an object that is not in `around`.
+        ValueError: A key names an object that is not in `around`, or the camera passes what it is to keep in size.
     """
     if not keys:
         return PathView(np.array(around.world_from_source, dtype=np.float64), 1.0)
@@ -113,16 +118,27 @@ def view_at(keys: Sequence[PathKey], frame: float, around: Surroundings) -> Path
         )
     move = np.array(first.move_m) + (np.array(last.move_m) - np.array(first.move_m)) * weight
     pose = _Pose(pose.rotation, pose.position + move + number("dolly_m") * _forward(pose.rotation))
+    travel = np.array(first.travel) + (np.array(last.travel) - np.array(first.travel)) * weight
+    if travel.any():
+        pose = _travelled(pose, travel * _unit_m(last.travel_per, around))
+    held = last.keep_size
+    if held is not None:
+        depth_m = _depth(held, around.rest_points, around.world_from_source)
+        pose = _Pose(pose.rotation, pose.position + pose.rotation @ around.centre_ray * depth_m * number("approach"))
     rotation = rotation_about(_UP, -number("pan_rad")) @ pose.rotation @ _tilt(number("tilt_rad"))
     roll_rad = number("roll_rad")
     aim = _aim(first, last, weight, around.points)
     if aim is None:
         rotation = rotation @ _roll(roll_rad)
     else:
-        rotation = _aimed(rotation, aim.point - pose.position, aim.weight, roll_rad=roll_rad, ray=around.centre_ray)
+        rotation = aimed(rotation, aim.point - pose.position, aim.weight, roll_rad=roll_rad, ray=around.centre_ray)
     world_from_camera = np.eye(4)
     world_from_camera[:3, :3], world_from_camera[:3, 3] = rotation, pose.position
-    return PathView(world_from_camera, number("zoom"))
+    zoom = number("zoom")
+    if held is not None:
+        # What is `depth` away has the same size at the focal length that grows as the depth does.
+        zoom *= _depth(held, around.points, world_from_camera) / depth_m
+    return PathView(world_from_camera, zoom)
 
 
 def _point(place: str | Vector, points: Mapping[str, Array]) -> Array:
@@ -131,6 +147,28 @@ def _point(place: str | Vector, points: Mapping[str, Array]) -> Array:
     if place not in points:
         raise ValueError(f"the camera refers to {place!r}, and no object is called that")
     return np.array(points[place], dtype=np.float64)
+
+
+def _travelled(pose: _Pose, travel_m: Array) -> _Pose:
+    """Returns the pose moved to its right, upwards and forward, all level."""
+    forward = _forward(pose.rotation)
+    axes = np.stack([np.cross(forward, _UP), _UP, forward], axis=1)
+    return _Pose(pose.rotation, pose.position + axes @ travel_m)
+
+
+def _unit_m(per: str | Vector | None, around: Surroundings) -> float:
+    """Returns the length that a travel of 1 is: a metre, or the source camera's distance to a point at rest."""
+    if per is None:
+        return 1.0
+    return float(np.linalg.norm(_point(per, around.rest_points) - around.world_from_source[:3, 3]))
+
+
+def _depth(target: str | Vector, points: Mapping[str, Array], world_from_camera: Array) -> float:
+    """Returns how far before the camera a point is, along its axis."""
+    depth_m = float((_point(target, points) - world_from_camera[:3, 3]) @ world_from_camera[:3, 2])
+    if depth_m <= 1e-6:
+        raise ValueError(f"the camera reaches {target!r}, whose size it is to keep")
+    return depth_m
 
 
 def _orbited(pose: _Pose, centre: Array, *, azimuth_rad: float, elevation_rad: float, distance: float) -> _Pose:
@@ -162,7 +200,7 @@ def _aim(first: PathKey, last: PathKey, weight: float, points: Mapping[str, Arra
     return _Aim(start + (_point(last.look_at, points) - start) * weight, 1.0)
 
 
-def _aimed(rotation: Array, towards: Array, weight: float, *, roll_rad: float, ray: Array) -> Array:
+def aimed(rotation: Array, towards: Array, weight: float, *, roll_rad: float, ray: Array) -> Array:
     """Returns the rotation that sees the direction `towards` along the camera-space `ray`, blended by weight."""
     if weight == 0.0:
         return rotation @ _roll(roll_rad)
@@ -174,7 +212,7 @@ def _aimed(rotation: Array, towards: Array, weight: float, *, roll_rad: float, r
     pitch = math.atan2(y, z) + math.asin(np.clip(up / math.hypot(y, z), -1.0, 1.0))
     depth = math.sin(pitch) * y + math.cos(pitch) * z
     heading = math.atan2(away, right) - math.atan2(depth, x)
-    free_heading, free_pitch, free_roll = _level_angles(rotation)
+    free_heading, free_pitch, free_roll = level_angles(rotation)
     turn = math.remainder(heading - free_heading, 2 * math.pi)  # the shorter way round
     return (
         rotation_about(_UP, free_heading + turn * weight)
@@ -184,7 +222,7 @@ def _aimed(rotation: Array, towards: Array, weight: float, *, roll_rad: float, r
     )
 
 
-def _level_angles(rotation: Array) -> tuple[float, float, float]:
+def level_angles(rotation: Array) -> tuple[float, float, float]:
     """Returns (heading, pitch, roll) with rotation = turn(heading) level tilt(pitch) roll(roll)."""
     x, y, z = rotation[:, 2]
     heading = math.atan2(-x, y)

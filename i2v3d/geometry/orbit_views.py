@@ -6,6 +6,8 @@ elevation 20 and -10 in turn and absolute, horizontal field of view 30 degrees, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from i2v3d.geometry.frames import Array, Camera, Intrinsics, Resolution
@@ -14,6 +16,7 @@ AZIMUTHS_RAD = tuple(float(np.radians(degrees)) for degrees in (30, 90, 150, 210
 ELEVATIONS_RAD = tuple(float(np.radians(degrees)) for degrees in (20, -10, 20, -10, 20, -10))
 FOV_RAD = float(np.radians(30))
 VIEW_SIZE = Resolution(320, 320)
+_WIDEST_RAD = float(np.radians(60.5))
 
 
 def six_view_cameras(vertices_m: Array, towards_photo: Array) -> tuple[Camera, ...]:
@@ -66,3 +69,31 @@ def look_at_pose(eye: Array, target: Array) -> Array:
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
     pose[:3, 3] = eye
     return pose
+
+
+def sweep_through(source: Camera, views: Sequence[Camera]) -> list[Camera]:
+    """Returns the stops of a flight that starts at the source view, goes out through views on one side, and back.
+
+    Views are of one object, in the world. Those count that look from the photo's side (within 60 degrees of where
+    the source camera looks) and stand above the ground; the flight takes those to the right of the source view
+    first, nearest first, comes back through it, and goes on to those on the left. A stop looks at what its view
+    looks at, with the view's place, and with the lens that shows the view's picture across the source's height.
+    """
+    forward = source.world_from_camera[:3, 2]
+    heading = np.arctan2(forward[1], forward[0])
+    low_m = 0.02 * abs(float(source.world_from_camera[2, 3]))
+    sides: dict[bool, list[tuple[float, Camera]]] = {True: [], False: []}
+    for view in views:
+        axis = view.world_from_camera[:3, 2]
+        turn = float(np.arctan2(axis[1], axis[0]) - heading)
+        turn = float(np.remainder(turn + np.pi, 2 * np.pi) - np.pi)
+        if abs(turn) > _WIDEST_RAD or view.world_from_camera[2, 3] < low_m:
+            continue
+        k, size = view.intrinsics, source.intrinsics.resolution
+        focal = k.focal_y_px * size.height / k.resolution.height
+        lens = Intrinsics(focal, focal, size.width / 2, size.height / 2, size)
+        sides[turn > 0].append((abs(turn), Camera(lens, view.world_from_camera)))
+    right, left = ([camera for _, camera in sorted(sides[side], key=lambda pair: pair[0])] for side in (True, False))
+    if right and left:
+        return [source, *right, source, *left]
+    return [source, *right, *left]

@@ -12,9 +12,10 @@ from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import BLEND, CAMERA_PATH, MOTION, RIG, find_file, find_picture
+from i2v3d.spec.references import BLEND, MOTION, RIG, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
-from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
+from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
+from i2v3d.spec.resolve_motion import Timing, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import resolve_objects
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     """
     photo = find_picture(collector, _image_path(collector), spec.source.image, "photo")
     facts = photo[1] if photo is not None else None
-    fov_rad = spec.source.camera.fov or (facts.fov_rad if facts else None) or DEFAULT_FOV_RAD
+    fov_rad = declared_fov(collector, spec) or (facts.fov_rad if facts else None) or DEFAULT_FOV_RAD
     original = Resolution(facts.width, facts.height) if facts else Resolution(1000, 1000)
     output = _output(collector, spec, original)
     prepared, left, top = _framing(collector, spec, original, output.size)
@@ -63,12 +64,13 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
             has_shadows=any(thing.prompts is not None and thing.is_standing for thing in objects),
         ),
         motion=MappingProxyType(dict(resolve_motion(collector, spec, timing, names))),
-        camera_path=resolve_camera(collector, spec, timing, names),
+        camera_path=resolve_camera(collector, spec, timing, names, fov_rad=fov_rad),
         keyframing=resolved.Keyframing(_keyframes(output.frame_count, spec.keyframes.every)),
         profile=cast(resolved.Profile, spec.profile),
         backends=_backends(collector, spec),
         seed=spec.seed,
         extras=MappingProxyType(_extras(spec)),
+        camera_rig=resolve_rig(collector, spec, names),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -189,11 +191,6 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
             if getattr(motion, part):
                 collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
         _check_motion_files(collector, motion, ("motion", name))
-    for form in ("follow", "handheld", "through", "file"):
-        if getattr(spec.camera, form) is not None:
-            collector.not_yet(("camera", form), f"`camera: {{{form}: ...}}` is", "write keys")
-    if spec.camera.file is not None:
-        find_file(collector, ("camera", "file"), spec.camera.file, CAMERA_PATH)
     if spec.scene is not None:
         find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
         collector.not_yet(("scene",), "taking an edited .blend is")

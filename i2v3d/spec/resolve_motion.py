@@ -1,19 +1,18 @@
-"""Times to frames, and motion and camera keys to resolved keys."""
+"""Times to frames, and motion keys to resolved keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
-from i2v3d.spec.resolved import CameraKey, MotionKey, Output, Vector
+from i2v3d.spec.resolved import MotionKey, Output
 from i2v3d.spec.units import Moment
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
-    from i2v3d.spec.model.camera import CameraKey as CameraKeySpec
     from i2v3d.spec.model.motion import MotionKey as MotionKeySpec
 
 _ROUNDING = 1e-6  # frames; `0.1s` times 30 is not exactly 3
@@ -138,70 +137,3 @@ def _over(held: MotionKey, key: MotionKey) -> MotionKey:
         held.scale if key.scale is None else key.scale,
         key.ease,
     )
-
-
-def resolve_camera(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> tuple[CameraKey, ...]:
-    """Returns the camera keys from frame 0 on, each with every value; what is left out stays as at the key before."""
-    path: SpecPath = ("camera", "keys") if collector.has_key(("camera", "keys")) else ("camera",)
-    keys = spec.camera.keys
-    frames = resolve_times(collector, timing, [key.at for key in keys], path)
-    default = names[0] if len(names) == 1 else None
-    before = CameraKey(0.0, 0.0, 0.0, 1.0, None, (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0, None, 1.0, "linear")
-    resolved = [before] if not frames or frames[0] > 0 else []
-    for index, (key, frame) in enumerate(zip(keys, frames, strict=True)):
-        _check_camera_key(collector, key, (*path, index), names)
-        around = _centre(collector, key, before, (*path, index)) or (default if key.orbit else None)
-        if key.orbit is not None and around is None:
-            hint = "name an object or a point `[x, y, z]`"
-            collector.error((*path, index, "orbit"), "the orbit has no `around`", hint)
-        before = _inherited(key, before, frame, around)
-        resolved.append(before)
-    # The source view has no centre of its own: it is the path's centre at a turn of zero.
-    centre = next((key.orbit_around for key in resolved if key.orbit_around is not None), None)
-    return tuple(replace(key, orbit_around=centre) for key in resolved)
-
-
-def _check_camera_key(collector: Collector, key: CameraKeySpec, path: SpecPath, names: tuple[str, ...]) -> None:
-    for steps, target in ((("orbit", "around"), key.orbit and key.orbit.around), (("look_at",), key.look_at)):
-        if isinstance(target, str) and target not in names:
-            collector.unknown((*path, *steps), target, names)
-    for turn in ("pan", "tilt"):
-        if key.look_at is not None and getattr(key, turn) is not None:
-            collector.error((*path, turn), f"`{turn}` has no effect beside `look_at`", "keep one of them")
-
-
-def _centre(collector: Collector, key: CameraKeySpec, before: CameraKey, path: SpecPath) -> str | Vector | None:
-    """Returns what the key's orbit goes around; a path has one centre."""
-    around = key.orbit.around if key.orbit is not None else None
-    if around is not None and before.orbit_around not in (None, around):
-        centre = _named(before.orbit_around)
-        message = f"the orbit goes around {_named(around)}, before it went around {centre}"
-        collector.error((*path, "orbit", "around"), message, "a path has one centre; use `look_at` or `move`")
-    return before.orbit_around if around is None else around
-
-
-def _inherited(key: CameraKeySpec, before: CameraKey, frame: float, around: str | Vector | None) -> CameraKey:
-    orbit = key.orbit
-    return CameraKey(
-        frame=frame,
-        orbit_azimuth_rad=_kept(orbit.azimuth if orbit else None, before.orbit_azimuth_rad),
-        orbit_elevation_rad=_kept(orbit.elevation if orbit else None, before.orbit_elevation_rad),
-        orbit_distance=_kept(orbit.distance if orbit else None, before.orbit_distance),
-        orbit_around=around,
-        move_m=before.move_m if key.move is None else key.move,
-        dolly_m=_kept(key.dolly, before.dolly_m),
-        pan_rad=_kept(key.pan, before.pan_rad),
-        tilt_rad=_kept(key.tilt, before.tilt_rad),
-        roll_rad=_kept(key.roll, before.roll_rad),
-        look_at=before.look_at if key.look_at is None else key.look_at,
-        zoom=_kept(key.zoom, before.zoom),
-        ease=key.ease,
-    )
-
-
-def _kept(value: float | None, before: float) -> float:
-    return before if value is None else value
-
-
-def _named(target: str | Vector | None) -> str:
-    return f"`{target}`" if isinstance(target, str) else str(list(target or ()))

@@ -247,6 +247,11 @@ class CameraKey:
         look_at: Object name, or world point, or None: overrides pan and tilt.
         zoom: Factor on the focal length.
         ease: One of EASINGS.
+        travel: Right, up and forward on the level, from where orbit, move and dolly lead to.
+        travel_per: Unit of `travel`: None for metres, else the source camera's distance to this point at rest.
+        approach: Way along the ray through the middle of the picture, as a share of the depth of `keep_size`.
+        keep_size: Object name, or world point, or None: the zoom keeps its size in the picture, wherever
+            camera and object go.
     """
 
     frame: float
@@ -262,6 +267,65 @@ class CameraKey:
     look_at: str | Vector | None
     zoom: float
     ease: str
+    travel: Vector = (0.0, 0.0, 0.0)
+    travel_per: str | Vector | None = None
+    approach: float = 0.0
+    keep_size: str | Vector | None = None
+
+
+@dataclass(frozen=True)
+class CameraFollow:
+    """A camera that goes after an object: `moving` with it, or `turning` towards it, this much later."""
+
+    object: str
+    lag_s: float
+    by: Literal["moving", "turning"]
+
+
+@dataclass(frozen=True)
+class CameraShake:
+    """A hand's shake. amount: 1 is a calm hand; frequency_hz: its slowest swing; seed: which hand."""
+
+    amount: float
+    frequency_hz: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class CameraPathFile:
+    """Cameras from another program.
+
+    Attributes:
+        lens_file: The `cameras.txt` beside a COLMAP model's `images.txt`, or None.
+        format: One of the formats of `geometry.camera_files`, or `blend`.
+        is_relative: True = the first camera is put in the source view's place; False = poses are the world's.
+        scale: Factor on the lengths of the file.
+        camera: Which camera of a .blend or .glb; empty for the scene's own, or the first.
+    """
+
+    file: Path
+    lens_file: Path | None
+    format: str
+    is_relative: bool
+    scale: float
+    camera: str
+
+
+@dataclass(frozen=True)
+class CameraThrough:
+    """A flight through the views from which this object was reconstructed."""
+
+    object: str
+
+
+@dataclass(frozen=True)
+class CameraRig:
+    """What moves the camera besides keys: at most one of `file` and `through`, which take the keys' place."""
+
+    follow: CameraFollow | None = None
+    shake: CameraShake | None = None
+    file: CameraPathFile | None = None
+    through: CameraThrough | None = None
 
 
 @dataclass(frozen=True)
@@ -294,3 +358,4 @@ class Scene:
     backends: Mapping[str, str]
     seed: int
     extras: Mapping[str, Any]
+    camera_rig: CameraRig = CameraRig()

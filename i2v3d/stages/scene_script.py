@@ -11,13 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from i2v3d.artifacts.camera import CameraPoses
 from i2v3d.artifacts.scene import Layout, ObjectRest, Script
 from i2v3d.blender.script import write_script
 from i2v3d.errors import GraphError
 from i2v3d.geometry.camera_path import PathKey
+from i2v3d.geometry.camera_rig import TrackPose
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
+from i2v3d.spec.resolved import CameraFollow, CameraShake
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
+from i2v3d.stages.camera_track import has_track
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
@@ -28,9 +32,10 @@ FIRST_OBJECT_ID = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where everything stands."""
+    """Where everything stands, and the camera's pose at every frame where it does not come from keys."""
 
     layout: Layout
+    track: CameraPoses | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Params:
     window_top: int
     objects: tuple[ScriptObject, ...]
     camera_path: tuple[CameraKey, ...]
+    follow: CameraFollow | None = None
+    shake: CameraShake | None = None
 
 
 @dataclass(frozen=True)
@@ -105,14 +112,21 @@ def nodes(scene: Scene) -> Iterable[Node]:
             window_top=scene.photo.window_top,
             objects=objects,
             camera_path=tuple(scene.camera_path),
+            follow=scene.camera_rig.follow,
+            shake=scene.camera_rig.shake,
         ),
-        inputs={"layout": OutputRef("layout", "layout")},
+        inputs={
+            "layout": OutputRef("layout", "layout"),
+            "track": OutputRef("camera_track", "track") if has_track(scene) else None,
+        },
         origins={
             "size": "output.size",
             "fps": "output.fps",
             "frame_count": "output.duration",
             "objects": "motion",
             "camera_path": "camera",
+            "follow": "camera.follow",
+            "shake": "camera.handheld",
         },
     )
 
@@ -146,9 +160,22 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
                 for index, thing in enumerate(params.objects)
             ],
             "camera_path": [_path_key(key) for key in params.camera_path],
+            "camera_rig": _rig(params),
+            "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
         },
     )
     return Outputs(Script(folder))
+
+
+def _rig(params: Params) -> dict[str, dict[str, Any] | None] | None:  # Any: literals
+    """Returns the fields of each part of the rig, None for a part that there is not; None for no rig."""
+    parts = {"follow": params.follow, "shake": params.shake}
+    rig = {name: None if part is None else dataclasses.asdict(part) for name, part in parts.items()}
+    return rig if any(rig.values()) else None
+
+
+def _pose(pose: TrackPose) -> tuple[Any, ...]:  # Any: literals
+    return (pose.place, pose.turn) if pose.zoom == 1.0 else (pose.place, pose.turn, pose.zoom)
 
 
 def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:

@@ -253,7 +253,7 @@ UNAVAILABLE = {
     "scene: {blend: edited.blend}": "scene: taking an edited .blend is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
-    "camera: {follow: rocket}": "camera.follow: `camera: {follow: ...}` is not available yet",
+    "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
     "simulate: {rocket: rigid}": "simulate.rocket: physics is not available yet",
     "motion: {rocket: {rig: humanoid, clips: [walk]}}": "motion.rocket.rig: `rig` in a motion is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",

@@ -66,11 +66,31 @@ def _duration(value: Any) -> Any:
     return moment
 
 
+class Lens(SpecPart):
+    """A lens as photographers say it; the sensor's width counts for the whole photo."""
+
+    short_key = "focal"
+    focal: Annotated[Length, in_range(0.001, 5, "give the focal length with its unit, for example `35mm`")] = (
+        documented(..., "Focal length.", unit="m", examples=("35mm",))
+    )
+    sensor: Annotated[Length, in_range(0.001, 1, "give the sensor's width with its unit, for example `36mm`")] = (
+        documented(0.036, "Width of the sensor.", unit="m", examples=("36mm",))
+    )
+
+    @property
+    def fov_rad(self) -> float:
+        """Horizontal field of view in radians."""
+        return 2 * math.atan(self.sensor / 2 / self.focal)
+
+
 class SourceCamera(SpecPart):
     """The camera that took the photo."""
 
     fov: Annotated[Angle, AfterValidator(_fov)] | None = documented(
         None, "Horizontal field of view; read from EXIF, else 50deg.", unit="deg", examples=("40deg",)
+    )
+    lens: Lens | None = documented(
+        None, "Instead of `fov`: focal length and width of the sensor.", examples=({"focal": "35mm", "sensor": "36mm"},)
     )
     height: Annotated[Length, AfterValidator(positive)] = documented(
         1.6, "Height of the camera above the ground.", unit="m", examples=("1.6m",)

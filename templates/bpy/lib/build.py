@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lib import actions, compat, meshes
 from lib.camera_path import PathKey, Surroundings, view_at
+from lib.camera_rig import Rig, TrackPose, rigged, track_view
 from lib.frames import Camera, Intrinsics, Resolution, blender_camera_pose, transform_points
 from lib.motion import Motion, world_from_object_at
 
@@ -22,6 +23,7 @@ Rows = Sequence[Sequence[float]]
 
 BACKGROUND_ID = 1
 SENSOR_MM = 36.0
+NO_RIG = Rig()
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,12 @@ def add_cameras(
     path: Sequence[PathKey],
     things: Sequence[Thing],
     placed: Sequence[Placed],
+    rig: Rig = NO_RIG,
+    track: Sequence[TrackPose] = (),
 ) -> None:
-    """Adds the camera with its path baked, one key a frame, and a still one at the source view."""
+    """Adds the camera with its path or track baked, one key a frame, and a still one at the source view."""
     collection = _collection(scene, "Cameras")
-    views = camera_track(clip, source, path=path, things=things, centres=_centres(placed))
+    views = camera_track(clip, source, path=path, things=things, centres=_centres(placed), rig=rig, track=track)
     scene.camera = _add_camera(collection, "Camera", views[0])
     if any(not _is_equal_view(view, views[0]) for view in views):
         _bake_camera(scene.camera, views)
@@ -164,6 +168,8 @@ def camera_track(
     path: Sequence[PathKey],
     things: Sequence[Thing],
     centres: Mapping[str, Array],
+    rig: Rig = NO_RIG,
+    track: Sequence[TrackPose] = (),
 ) -> list[Camera]:
     """Returns the output camera of every frame.
 
@@ -173,21 +179,29 @@ def camera_track(
         path: Keys of the path.
         things: The objects, for what the path follows.
         centres: Centre of each object's bounds in its mesh's own frame.
+        rig: What moves the camera on top of that.
+        track: Poses of every frame, in the place of the path; empty without.
     """
     start = _source_view(clip, source)
     middle = np.array([clip.width / 2, clip.height / 2])
     rest = {thing.name: _centre_at({}, 0.0, thing, centres) for thing in things}
-    track = []
+    by_name = {thing.name: thing for thing in things}
+
+    def point_at(name: str, moment: float) -> Array:
+        return _centre_at(by_name[name].motion, moment, by_name[name], centres)
+
+    cameras = []
     for frame in range(clip.frame_count):
         around = Surroundings(
             world_from_source=start.world_from_camera,
             centre_ray=start.intrinsics.rays(middle),
             rest_points=rest,
-            points={thing.name: _centre_at(thing.motion, frame, thing, centres) for thing in things},
+            points={thing.name: point_at(thing.name, frame) for thing in things},
         )
-        view = view_at(path, frame, around)
-        track.append(Camera(_zoomed(start.intrinsics, view.zoom), view.world_from_camera))
-    return track
+        view = track_view(track, frame) if track else view_at(path, frame, around)
+        view = rigged(view, rig, frame, fps=clip.fps, point_at=point_at)
+        cameras.append(Camera(_zoomed(start.intrinsics, view.zoom), view.world_from_camera))
+    return cameras
 
 
 def _centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
