@@ -96,4 +96,26 @@ def write_cameras(folder: Path, name: str, path: CameraPath) -> Path:
     return folder / FORMATS[name].file_name
 
 
-__all__ = ["FORMATS", "NAMES", "CameraFileError", "CameraPath", "Format", "guess_format", "read_cameras"]
+def summary(file: Path, name: str, path: CameraPath) -> str:
+    """Returns a line on what was written, for people."""
+    first = path.cameras[0].world_from_camera[:3, 3]
+    last = path.cameras[-1].world_from_camera[:3, 3]
+    axes = FORMATS[name].title if name in FORMATS else "y up, z backward, metres"
+    places = " to ".join(f"({x:.3g}, {y:.3g}, {z:.3g})" for x, y, z in (first, last))
+    lens = "" if path.has_lens else "; it says nothing of the lens"
+    return (
+        f"{file}: {len(path.cameras)} cameras at {path.fps:.5g} a second, from {places} in i2v3d's world ({axes}){lens}"
+    )
+
+
+__all__ = [
+    "FORMATS",
+    "NAMES",
+    "CameraFileError",
+    "CameraPath",
+    "Format",
+    "guess_format",
+    "read_cameras",
+    "summary",
+    "write_cameras",
+]
