@@ -20,9 +20,9 @@ def resampled(poses: Sequence[Array], times: Sequence[float], frame_count: int) 
     """
     places = np.array([pose[:3, 3] for pose in poses])
     turns = np.array([quaternion_of(pose[:3, :3]) for pose in poses])
-    known = np.array(times, dtype=np.float64)
     if len(poses) == 1:
         return [np.array(poses[0]) for _ in range(frame_count)]
+    known = _evened(times)
     tangents = _tangents(places, known)
     wanted = np.linspace(known[0], known[-1], frame_count)
     track = []
@@ -40,6 +40,14 @@ def resampled(poses: Sequence[Array], times: Sequence[float], frame_count: int) 
 def resampled_numbers(values: Sequence[float], times: Sequence[float], frame_count: int) -> list[float]:
     """Returns the values at the times of the frames, linear in between."""
     return [float(v) for v in np.interp(np.linspace(times[0], times[-1], frame_count), times, values)]
+
+
+def _evened(times: Sequence[float]) -> Array:
+    """Returns the times, at exactly equal steps when they are so but for the rounding of a file (RealEstate10K's)."""
+    known = np.array(times, dtype=np.float64)
+    even = np.linspace(known[0], known[-1], len(known))
+    step = (known[-1] - known[0]) / (len(known) - 1)
+    return even if np.abs(known - even).max() < 1e-3 * step else known
 
 
 def track_of(

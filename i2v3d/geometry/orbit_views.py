@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from i2v3d.geometry.frames import Array, Camera, Intrinsics, Resolution
+from i2v3d.geometry.rotations import quaternion_of, rotation_of, turned_part
 
 AZIMUTHS_RAD = tuple(float(np.radians(degrees)) for degrees in (30, 90, 150, 210, 270, 330))
 ELEVATIONS_RAD = tuple(float(np.radians(degrees)) for degrees in (20, -10, 20, -10, 20, -10))
@@ -71,22 +72,19 @@ def look_at_pose(eye: Array, target: Array) -> Array:
     return pose
 
 
-def sweep_through(source: Camera, views: Sequence[Camera]) -> list[Camera]:
+def sweep_stops(source: Camera, views: Sequence[Camera]) -> list[Camera]:
     """Returns the stops of a flight that starts at the source view, goes out through views on one side, and back.
 
     Views are of one object, in the world. Those count that look from the photo's side (within 60 degrees of where
     the source camera looks) and stand above the ground; the flight takes those to the right of the source view
-    first, nearest first, comes back through it, and goes on to those on the left. A stop looks at what its view
-    looks at, with the view's place, and with the lens that shows the view's picture across the source's height.
+    first, nearest first, comes back through it, and goes on to those on the left. A stop has its view's pose, and
+    the lens that shows the view's picture over the height of the source's.
     """
-    forward = source.world_from_camera[:3, 2]
-    heading = np.arctan2(forward[1], forward[0])
+    heading = _heading(source)
     low_m = 0.02 * abs(float(source.world_from_camera[2, 3]))
     sides: dict[bool, list[tuple[float, Camera]]] = {True: [], False: []}
     for view in views:
-        axis = view.world_from_camera[:3, 2]
-        turn = float(np.arctan2(axis[1], axis[0]) - heading)
-        turn = float(np.remainder(turn + np.pi, 2 * np.pi) - np.pi)
+        turn = float(np.remainder(_heading(view) - heading + np.pi, 2 * np.pi) - np.pi)
         if abs(turn) > _WIDEST_RAD or view.world_from_camera[2, 3] < low_m:
             continue
         k, size = view.intrinsics, source.intrinsics.resolution
@@ -94,6 +92,51 @@ def sweep_through(source: Camera, views: Sequence[Camera]) -> list[Camera]:
         lens = Intrinsics(focal, focal, size.width / 2, size.height / 2, size)
         sides[turn > 0].append((abs(turn), Camera(lens, view.world_from_camera)))
     right, left = ([camera for _, camera in sorted(sides[side], key=lambda pair: pair[0])] for side in (True, False))
-    if right and left:
-        return [source, *right, source, *left]
-    return [source, *right, *left]
+    back = [source] if right and left else []
+    return [source, *right, *back, *left]
+
+
+def _heading(camera: Camera) -> float:
+    axis = camera.world_from_camera[:3, 2]
+    return float(np.arctan2(axis[1], axis[0]))
+
+
+def flight(stops: Sequence[Camera], centre: Array, frame_count: int) -> list[Camera]:
+    """Returns a camera a frame that goes round `centre` from stop to stop, slowing down at each.
+
+    Direction, distance, turn and focal length all come the same share of the way, so that what is at the centre
+    keeps its place in the picture between two stops that see it at the same place.
+    """
+    moments = np.linspace(0.0, len(stops) - 1, frame_count)
+    cameras = []
+    for moment in moments:
+        index = min(int(moment), len(stops) - 2)
+        share = float(moment) - index
+        first, last = stops[index], stops[index + 1]
+        cameras.append(_between(first, last, centre, share * share * (3 - 2 * share)))
+    return cameras
+
+
+def _between(first: Camera, last: Camera, centre: Array, share: float) -> Camera:
+    if share in (0.0, 1.0):
+        return last if share else first
+    offsets = [camera.world_from_camera[:3, 3] - centre for camera in (first, last)]
+    radii = [float(np.linalg.norm(offset)) for offset in offsets]
+    ways = [offset / radius for offset, radius in zip(offsets, radii, strict=True)]
+    angle = float(np.arccos(np.clip(ways[0] @ ways[1], -1.0, 1.0)))
+    weights = (np.sin((1 - share) * angle), np.sin(share * angle)) if angle > 1e-6 else (1 - share, share)
+    way = weights[0] * ways[0] + weights[1] * ways[1]
+    pose = np.eye(4)
+    pose[:3, 3] = centre + way / np.linalg.norm(way) * radii[0] ** (1 - share) * radii[1] ** share
+    start, end = (quaternion_of(camera.world_from_camera[:3, :3]) for camera in (first, last))
+    pose[:3, :3] = rotation_of(turned_part(start, end, share))
+    ratio = last.intrinsics.focal_x_px / first.intrinsics.focal_x_px
+    return Camera(first.intrinsics.zoomed(ratio**share), pose)
+
+
+def seen_centre(views: Sequence[Camera]) -> Array:
+    """Returns the point that the views' axes pass nearest to (least squares)."""
+    places = np.array([view.world_from_camera[:3, 3] for view in views])
+    axes = np.array([view.world_from_camera[:3, 2] for view in views])
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    return np.asarray(np.linalg.solve(across.sum(axis=0), (across @ places[..., None]).sum(axis=0))[:, 0])

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i2v3d.artifacts.camera import CameraPoses
-from i2v3d.artifacts.scene import Layout, Views
+from i2v3d.artifacts.scene import Layout, SolvedLayout, Views
 from i2v3d.blender.camera_paths import read_any
 from i2v3d.errors import StageError
 from i2v3d.geometry.camera_files import CameraFileError
 from i2v3d.geometry.camera_files.path import CameraPath
 from i2v3d.geometry.camera_resampling import track_of
 from i2v3d.geometry.frames import Camera, Resolution
-from i2v3d.geometry.orbit_views import sweep_through
+from i2v3d.geometry.orbit_views import flight, seen_centre, sweep_stops
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -115,19 +115,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     layout = inputs.layout.read()
     lens = layout.camera.intrinsics.window(params.window_left, params.window_top, params.size)
     if inputs.views is not None:
-        world_from_object = layout.objects[params.object].world_from_object
-        seen = [
-            Camera(view.camera.intrinsics, world_from_object @ view.camera.world_from_camera)
-            for view in inputs.views.read()
-        ]
-        cameras = sweep_through(Camera(lens, layout.camera.world_from_camera), seen)
-        if len(cameras) < 2:
-            raise StageError(
-                f"none of the views of `{params.object}` is in front of it and above the ground",
-                hint="write keys, or `preset: arc`",
-                field="views",
-            )
-        path, is_relative = CameraPath(tuple(cameras), tuple(map(float, range(len(cameras))))), False
+        path, is_relative = _flight(inputs.views, params, layout, Camera(lens, layout.camera.world_from_camera)), False
     else:
         path, is_relative = _read(inputs, params, work.path), params.is_relative
     track = track_of(
@@ -141,6 +129,21 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     outputs = Outputs(CameraPoses(work.output("track")))
     outputs.track.write(track)
     return outputs
+
+
+def _flight(views: Views, params: Params, layout: SolvedLayout, source: Camera) -> CameraPath:
+    rest = layout.objects[params.object]
+    seen = []
+    for view in views.read():
+        pose = view.camera.world_from_camera.copy()
+        pose[:3, 3] *= rest.scale
+        seen.append(Camera(view.camera.intrinsics, rest.world_from_object @ pose))
+    stops = sweep_stops(source, seen)
+    if len(stops) < 2:
+        message = f"none of the views of `{params.object}` is in front of it and above the ground"
+        raise StageError(message, hint="write keys, or `preset: arc`", field="views")
+    cameras = flight(stops, seen_centre(seen), params.frame_count)
+    return CameraPath(tuple(cameras), tuple(map(float, range(len(cameras)))))
 
 
 def _read(inputs: Inputs, params: Params, folder: Path) -> CameraPath:

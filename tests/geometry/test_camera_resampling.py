@@ -126,3 +126,10 @@ def test_focal_lengths_become_zooms():
     assert [v.zoom for v in absolute] == pytest.approx([1.25, 1.875, 2.5])
     silent = CameraPath(path_of(poses).cameras, (0.0, 1.0, 2.0), has_lens=False)
     assert [v.zoom for v in track(silent, 3, is_relative=False)] == [1, 1, 1]
+
+
+def test_times_rounded_to_microseconds_count_as_even():
+    poses = random_poses(6, 31)
+    rounded = [round(index / 24, 6) for index in range(31)]
+    for got, wanted in zip(resampled(poses, rounded, 31), poses, strict=True):
+        assert np.array_equal(got[:3, 3], wanted[:3, 3])

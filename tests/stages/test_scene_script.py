@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from i2v3d.artifacts.camera import CameraPoses
+from i2v3d.artifacts.scene import Script
 from i2v3d.geometry.camera_path import PathKey
+from i2v3d.geometry.camera_rig import Follow, Shake, TrackPose
+from i2v3d.spec import resolved
 from i2v3d.spec.resolved import CameraKey
 from i2v3d.stages import scene_script
 from tests import hand_made_scene as hand
@@ -94,6 +98,31 @@ def test_only_what_differs_from_the_source_view_is_written(tmp_path):
         ["frame", "orbit_around"],
         ["frame", "orbit_azimuth_rad", "orbit_around", "zoom", "ease"],
     ]
+
+
+def test_a_rig_and_a_track_are_literals_of_the_script(tmp_path):
+    rig = resolved.CameraRig(resolved.CameraFollow(hand.NASTY, 0.3, "turning"), resolved.CameraShake(0.5, 1.5, 9))
+    text = script_text(tmp_path, dataclasses.replace(hand.scene(), camera_rig=rig))
+    follow, shake = (keyword.value for keyword in literals(text)["CAMERA_RIG"].keywords)
+    assert {k.arg: ast.literal_eval(k.value) for k in follow.keywords} == dataclasses.asdict(rig.follow)
+    assert {k.arg: ast.literal_eval(k.value) for k in shake.keywords} == dataclasses.asdict(rig.shake)
+    assert "CAMERA_TRACK" not in text
+    poses = CameraPoses(tmp_path / "track.json")
+    poses.write(
+        [TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)), TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0), 2.0)]
+    )
+    (node,) = scene_script.nodes(hand.scene())
+    inputs = scene_script.Inputs(hand.write_layout(tmp_path / "layout.json"), poses)
+    script = scene_script.run(inputs, node.params, None, hand.work(tmp_path / "work", script=Script)).script
+    tracked = (script.path / "scene.py").read_text()
+    assert "    TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),\n" in tracked
+    assert "    TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0), 2.0),\n" in tracked
+    assert "track=CAMERA_TRACK," in tracked
+
+
+def test_the_parts_of_a_rig_have_every_field_of_the_specs():
+    for ours, theirs in ((Follow, resolved.CameraFollow), (Shake, resolved.CameraShake)):
+        assert [f.name for f in dataclasses.fields(ours)] == [f.name for f in dataclasses.fields(theirs)]
 
 
 def test_a_changed_key_changes_one_line(tmp_path):
