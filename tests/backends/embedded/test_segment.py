@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from i2v3d.backends.embedded.matting import closed_form_alpha, foreground_colours, trimap
 from i2v3d.backends.embedded.segment import GrabCutMatting
@@ -82,6 +83,14 @@ def test_calls_in_any_order_give_equal_bytes():
     first = segmenter.segment(photo_with_disc(), given)
     segmenter.segment(photo_with_disc(), prompts(polygons=(octagon(),)))
     assert np.array_equal(first, segmenter.segment(photo_with_disc(), given))
+
+
+@pytest.mark.parametrize(("white", "black"), [(65535, 400), (255, 0)])
+def test_the_dark_of_a_16_bit_mask_is_not_the_thing(tmp_path, white, black):
+    levels = np.where(disc() > 0.5, white, black).astype(np.uint16)
+    Pillow.fromarray(levels).save(tmp_path / "m.png")
+    alpha = GrabCutMatting().segment(photo_with_disc(), prompts(mask_file=tmp_path / "m.png"))
+    assert np.abs(alpha - disc()).mean() < 0.01
 
 
 def test_an_unreadable_mask_is_named(tmp_path):
