@@ -106,6 +106,15 @@ def test_a_box_takes_its_depth_in_metres_and_stays_on_the_ground():
     assert mesh.vertices_m[:, 2].min() == pytest.approx(0.0, abs=0.05)
 
 
+def test_the_sides_of_a_box_seen_from_above_its_top_run_straight_back():
+    cut_out = coloured(rectangle(60, 75, 100, 100))  # its top is below the horizon
+    body = body_of(lift(Box(1.0), cut_out)).vertices_m
+    is_back = body[:, 1] > body[:, 1].max() - 0.05
+    front, back = (np.ptp(body[part, 0]) for part in (body[:, 1] < body[:, 1].min() + 0.05, is_back))
+    assert back == pytest.approx(front, rel=0.02)
+    assert body[is_back, 2].max() < body[:, 2].max() - 0.05, "the back's top is lower, hidden by the front's"
+
+
 def test_a_card_is_flat():
     mesh = lift(Card(), BALL)
     assert np.ptp(mesh.vertices_m[:, 1]) < 0.01 * np.ptp(mesh.vertices_m[:, 0])
