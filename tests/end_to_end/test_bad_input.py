@@ -1,17 +1,13 @@
 """What a user sees of bad input, through the command line: the whole text, the exit code, and nothing half-written.
 
 `tests/spec/test_broken.py` holds the many ways in which a spec can be wrong; here is one of each kind, and
-what only shows when steps run. The texts are in `tests/golden/bad_input`.
+what only shows when steps run.
 """
 
-import os
 import re
 import shutil
-import signal
 import struct
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,30 +16,8 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scenes import ROOT, i2v3d
-
-GOLDEN = ROOT / "tests" / "golden" / "bad_input"
-
-SCENE = """\
-i2v3d: 1
-name: small
-source:
-  image: photo.png
-  camera: {fov: 40deg}
-output: {size: [192, 108], fps: 24, duration: 8f}
-objects:
-  rocket:
-    segment: {box: [0.45, 0.2, 0.56, 0.8]}
-    mesh: card
-background: {layout: ground_and_backdrop, horizon: 60%}
-motion:
-  rocket:
-    - {at: 2}
-    - {at: 8, move: [0, 0, 1m]}
-camera:
-  - {at: 0}
-  - {at: 8, zoom: 1.2}
-"""
+from bad_input import SCENE, assert_nothing_half_written, assert_pinned, build, photo, told, write
+from scenes import i2v3d
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefg", "bcdefgh", strict=True)
@@ -79,59 +53,6 @@ WRONG_TEMPLATES = {
     ),
     "template_that_reaches_for_class": ("name: small", "name: {{ ''.__class__.__mro__ }}"),
 }
-
-
-def photo(size: tuple[int, int] = (192, 108)) -> Image.Image:
-    """A dark upright thing before a sky over ground, with some texture."""
-    width, height = size
-    rows, columns = np.mgrid[0:height, 0:width]
-    picture = np.stack([120 + columns * 0.3, 150 + rows * 0.4, 230 - rows * 0.9], axis=-1)
-    picture[int(0.6 * height) :] = (120, 100, 60)
-    picture += ((columns * 7 + rows * 13) % 11)[..., None]
-    picture[int(0.25 * height) : int(0.75 * height), int(0.47 * width) : int(0.54 * width)] = (40, 30, 30)
-    return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "project").mkdir()
-    photo().save(tmp_path / "project" / "photo.png")
-    return tmp_path / "project"
-
-
-def write(folder: Path, old: str = "", new: str = "", name: str = "scene.yaml") -> Path:
-    assert not old or SCENE.count(old) == 1, old
-    (folder / name).write_text(SCENE.replace(old, new) if old else SCENE, encoding="utf-8", errors="surrogateescape")
-    return folder / name
-
-
-def told(run: subprocess.CompletedProcess, folder: Path) -> str:
-    """What went to standard error, without how far the build was, which depends on the machine."""
-    passing = re.compile(r" +\d+\.\d s  | {11}\w+ x\d|building |  input ")
-    lines = [line for line in run.stderr.splitlines() if not passing.match(line)]
-    return f"exit {run.returncode}\n" + "\n".join(lines).replace(str(folder), "FOLDER") + "\n"
-
-
-def assert_pinned(case: str, text: str) -> None:
-    """After a wanted change: I2V3D_UPDATE_GOLDEN=1, then review the difference as code."""
-    file = GOLDEN / f"{case}.txt"
-    if os.environ.get("I2V3D_UPDATE_GOLDEN"):
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text(encoding="utf-8")
-
-
-def build(folder: Path, *arguments: object) -> subprocess.CompletedProcess:
-    return i2v3d("build", *arguments, check=False, cwd=folder)
-
-
-def assert_nothing_half_written(folder: Path) -> None:
-    """No deliverable, no result without its record, no work directory."""
-    assert not (folder / "out").exists()
-    store = folder / ".i2v3d"
-    if store.exists():
-        assert not list((store / "work").iterdir())
-        assert i2v3d("cache", "verify", "--cache", store).stdout == "every stored file is what it was\n"
 
 
 @pytest.fixture(scope="module")
@@ -343,86 +264,3 @@ def test_an_object_that_is_never_in_the_picture_is_a_warning_each_time(folder):
     assert_pinned("object_never_in_the_picture", told(first, folder))
     again = build(folder, "scene.yaml", "--until", "assemble", "--force", "prepare")
     assert told(again, folder) == told(first, folder)
-
-
-def private_mount(*mount: str) -> tuple[str, ...]:
-    """A command prefix that mounts something for its own process only; skips where that is not allowed."""
-    for unshare in (("unshare", "-m"), ("unshare", "-rm")):
-        prefix = (*unshare, "sh", "-ec", f'{" ".join(mount)}; exec "$@"', "sh")
-        if (
-            shutil.which("unshare")
-            and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-        ):
-            return prefix
-    pytest.skip("nothing can be mounted here")
-
-
-def build_within(prefix: tuple[str, ...], folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [*prefix, sys.executable, "-m", "i2v3d", "build", "scene.yaml", "--until", "scene_script", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("case", "option", "size"), [("store", "--cache", "64k"), ("out", "--out", "24k")])
-def test_a_full_disk_is_told_and_another_build_goes_on(case, option, size, folder):
-    write(folder)
-    place = folder / "small disk"
-    place.mkdir()
-    prefix = private_mount("mount", "-t", "tmpfs", "-o", f"size={size}", "none", f"'{place}'")
-    run = build_within(prefix, folder, option, str(place / "x"))
-    assert_pinned(f"full_disk_{case}", told(run, folder))
-    assert_nothing_half_written(folder)
-    assert build_within((), folder, option, str(place / "x")).returncode == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("case", "option"), [("store", "--cache"), ("out", "--out")])
-def test_a_folder_that_can_not_be_written_is_told(case, option, folder):
-    write(folder)
-    place = folder / "locked"
-    place.mkdir()
-    prefix = private_mount(
-        "mount", "--bind", f"'{place}'", f"'{place}'", "&&", "mount -o remount,ro,bind", f"'{place}'"
-    )
-    run = build_within(prefix, folder, option, str(place / "x"))
-    assert_pinned(f"no_permission_{case}", told(run, folder))
-    assert_nothing_half_written(folder)
-    assert not list(place.iterdir())
-
-
-def descendants(pid: int) -> list[int]:
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in listing.splitlines())}
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parents.items() if parent == each]
-    return found[1:]
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_every_process_and_leaves_nothing_half_written(folder):
-    write(folder)
-    command = [sys.executable, "-m", "i2v3d", "build", "scene.yaml", "--until", "background_mesh", "--progress", "json"]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as run:
-        for line in run.stdout:
-            if '"StepStarted"' in line and '"segment' in line:
-                break
-        children = descendants(run.pid)
-        os.killpg(run.pid, signal.SIGINT)
-        _, errors = run.communicate(timeout=30)
-    assert run.returncode == 130
-    assert errors.strip() == "interrupted; what was finished is kept"
-    assert children
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [child for child in children if Path(f"/proc/{child}").exists()]
-    assert_nothing_half_written(folder)
-    assert "1 reused" in build(folder, ".", "--until", "segment").stdout
