@@ -2,11 +2,11 @@
 
 import copy
 import json
-import shutil
 
 import numpy as np
 import pytest
 
+from i2v3d.geometry.camera_files import read_cameras, write_cameras
 from tests.end_to_end.scenes import SPEC, i2v3d, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
@@ -85,8 +85,7 @@ def test_another_path_rebuilds_no_mesh_and_an_unchanged_one_nothing(folder):
     assert steps.max() > 1
     assert "\n3 steps run" in first  # camera_track, scene_script, assemble
     assert "\n0 steps run" in built_cameras(folder, camera, name="sweep")[1]
-    shutil.copy(folder / "paths" / "colmap" / "images.txt", folder / "images.txt")
-    shutil.copy(folder / "paths" / "colmap" / "cameras.txt", folder / "cameras.txt")
+    write_cameras(folder, "colmap", read_cameras(folder / "out" / "sweep" / "cameras.json", "opencv"))
     built_cameras(folder, {"file": "images.txt"}, name="edited")
     lenses_file = folder / "cameras.txt"
     lenses_file.write_text(lenses_file.read_text().replace("1 PINHOLE 192", "1 PINHOLE 194"))
