@@ -166,7 +166,7 @@ def _moved(
         hint = f"give it as {' or '.join(_EXAMPLES[kind] for kind in kinds)}"
         collector.error((*path, "amount"), f"{_article(kind)} is no amount of `{preset.move}`", hint)
         return key
-    if kind == "share" and preset.move in ("push_in", "dolly_zoom") and not -20 <= amount <= 0.95:
+    if kind == "share" and preset.move in ("push_in", "dolly_zoom") and not -20 <= amount <= 0.95 + 1e-9:
         collector.error((*path, "amount"), f"{amount:g} of the way is too far", "give up to 95%")
         return key
     if target is None and kind != "length":
