@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
 from i2v3d.stages.base import OutputRef, Stage
+from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
@@ -40,7 +41,5 @@ def _script_assets(scene: Scene) -> Iterator[Deliverable]:
     """Yields the meshes that the delivered scene script reads, so that it runs where it lies."""
     folders = mesh_folders(scene.objects)
     yield Deliverable(f"scene/assets/{BACKGROUND_FOLDER}", OutputRef("background_mesh", "mesh"))
-    for thing in scene.objects:
-        if thing.copy_of is None:
-            mesh = OutputRef(f"foreground_mesh[{thing.name}]", "mesh")
-            yield Deliverable(f"scene/assets/{folders[thing.name]}", mesh)
+    for name in mesh_owners(scene):
+        yield Deliverable(f"scene/assets/{folders[name]}", mesh_ref(scene, name))

@@ -14,8 +14,9 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import BLEND, CAMERA_PATH, MOTION, RIG, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
+from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
-from i2v3d.spec.resolve_objects import resolve_objects
+from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
@@ -44,8 +45,9 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     scale = PhotoScale(original, prepared)
     timing = Timing.of(output, _duration_s(spec))
     names = tuple(spec.objects)
-    is_table = spec.background.layout.word == "plane"
-    objects = resolve_objects(collector, spec.objects, scale, table_is_ground=is_table)
+    layout = spec.background.layout
+    surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
+    objects = resolve_objects(collector, spec.objects, scale, surfaces=surfaces)
     scene = resolved.Scene(
         name=spec.name or name,
         photo=resolved.Photo(
@@ -185,6 +187,7 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
         if name not in names:
             collector.unknown(("simulate", name), name, names)
     for name, motion in spec.motion.items():
+        check_removed(collector, spec.objects, ("motion", name), name)
         for part in ("rig", "clips", "bones", "joints", "reach"):
             if getattr(motion, part):
                 collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
@@ -192,6 +195,10 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
     for form in ("follow", "handheld", "through", "file"):
         if getattr(spec.camera, form) is not None:
             collector.not_yet(("camera", form), f"`camera: {{{form}: ...}}` is", "write keys")
+    for index, key in enumerate(spec.camera.keys):
+        at: SpecPath = ("camera", index)
+        check_removed(collector, spec.objects, (*at, "look_at"), key.look_at)
+        check_removed(collector, spec.objects, (*at, "orbit", "around"), key.orbit and key.orbit.around)
     if spec.camera.file is not None:
         find_file(collector, ("camera", "file"), spec.camera.file, CAMERA_PATH)
     if spec.scene is not None:

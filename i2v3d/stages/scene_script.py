@@ -17,7 +17,8 @@ from i2v3d.errors import GraphError
 from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
-from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
+from i2v3d.stages.arrange import layout_ref
+from i2v3d.stages.base import Node, WorkDir, stage
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
@@ -35,11 +36,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class ScriptObject:
-    """An object as the script has it: its name, its mesh folder below `assets/`, and its motion."""
+    """An object as the script has it: its name, its mesh folder below `assets/`, its motion, and what it hangs on."""
 
     name: str
     assets: str
     motion: tuple[MotionKey, ...]
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def mesh_folders(objects: tuple[SceneObject, ...]) -> dict[str, str]:
     for index, thing in enumerate(objects):
         letters = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in thing.name[:40])
         folders[thing.name] = f"{FIRST_OBJECT_ID + index}_{letters}"
-    originals = {thing.name: thing.copy_of for thing in objects}
+    originals = {
+        thing.name: None if thing.mesh_of == thing.name else thing.mesh_of or thing.copy_of for thing in objects
+    }
     return {name: folders[_original(name, originals)] for name in folders}
 
 
@@ -90,8 +94,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
     """Yields the one node of a scene."""
     folders = mesh_folders(scene.objects)
     objects = tuple(
-        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())))
-        for thing in scene.objects
+        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())), thing.parent)
+        for thing in scene.drawn
     )
     yield Node(
         name="scene_script",
@@ -106,7 +110,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             objects=objects,
             camera_path=tuple(scene.camera_path),
         ),
-        inputs={"layout": OutputRef("layout", "layout")},
+        inputs={"layout": layout_ref(scene)},
         origins={
             "size": "output.size",
             "fps": "output.fps",
@@ -164,6 +168,7 @@ def _thing(object_id: int, thing: ScriptObject, rest: ObjectRest) -> dict[str, A
         "world_from_object": _rows(rest.world_from_object),
         "scale": float(rest.scale),
         "motion": object_motion(thing.motion),
+        "parent": thing.parent,
     }
 
 

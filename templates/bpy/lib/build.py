@@ -46,7 +46,10 @@ class SourceCamera:
 
 @dataclass(frozen=True)
 class Thing:
-    """One object: its id in the passes, its mesh folder, where it rests, and its motion about that."""
+    """One object: its id in the passes, its mesh folder, where it rests, its motion about that, and what carries it.
+
+    What is carried by `parent` takes part in that one's motion, and its own is counted in the parent's rest axes.
+    """
 
     name: str
     id: int
@@ -54,6 +57,7 @@ class Thing:
     world_from_object: Rows
     scale: float = 1.0
     motion: Motion = field(default_factory=dict)
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,13 @@ def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Place
         if thing.assets not in loaded:
             loaded[thing.assets] = meshes.load_mesh(assets / thing.assets, thing.name)
         placed.append(_add_object(collection, thing, loaded[thing.assets]))
+    movers = {thing.name: thing.mesh_object.parent or thing.mesh_object for thing in placed}
+    rests = {name: mover.matrix_basis.copy() for name, mover in movers.items()}
+    for thing in things:
+        if thing.parent is not None:
+            # Nothing moves by hanging it up: the child stays where it is as long as the parent rests.
+            movers[thing.name].parent = movers[thing.parent]
+            movers[thing.name].matrix_parent_inverse = rests[thing.parent].inverted()
     return placed
 
 
@@ -176,24 +187,35 @@ def camera_track(
     """
     start = _source_view(clip, source)
     middle = np.array([clip.width / 2, clip.height / 2])
-    rest = {thing.name: _centre_at({}, 0.0, thing, centres) for thing in things}
+    rest = {thing.name: transform_points(_rest_pose(thing), centres[thing.name]) for thing in things}
+    by_name = {thing.name: thing for thing in things}
     track = []
     for frame in range(clip.frame_count):
         around = Surroundings(
             world_from_source=start.world_from_camera,
             centre_ray=start.intrinsics.rays(middle),
             rest_points=rest,
-            points={thing.name: _centre_at(thing.motion, frame, thing, centres) for thing in things},
+            points={
+                thing.name: transform_points(_pose_at(thing, frame, by_name), centres[thing.name]) for thing in things
+            },
         )
         view = view_at(path, frame, around)
         track.append(Camera(_zoomed(start.intrinsics, view.zoom), view.world_from_camera))
     return track
 
 
-def _centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
+def _rest_pose(thing: Thing) -> Array:
+    return world_from_object_at({}, 0.0, rest=np.array(thing.world_from_object, np.float64), scale=thing.scale)
+
+
+def _pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
+    """Returns `world_from_object` (4, 4) at a frame, with the motion of what carries it."""
     rest = np.array(thing.world_from_object, dtype=np.float64)
-    pose = world_from_object_at(motion, frame, rest=rest, scale=thing.scale)
-    return transform_points(pose, centres[thing.name])
+    pose = world_from_object_at(thing.motion, frame, rest=rest, scale=thing.scale)
+    if thing.parent is None:
+        return pose
+    parent = by_name[thing.parent]
+    return np.asarray(_pose_at(parent, frame, by_name) @ np.linalg.inv(_rest_pose(parent)) @ pose)
 
 
 def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
