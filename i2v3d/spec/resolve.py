@@ -14,6 +14,7 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import BLEND, CAMERA_PATH, MOTION, RIG, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
+from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
@@ -71,6 +72,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         backends=_backends(collector, spec),
         seed=spec.seed,
         extras=MappingProxyType(_extras(spec)),
+        bodies=MappingProxyType(resolve_bodies(collector, spec)),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -182,10 +184,6 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
         resolve_times(collector, timing, [key.at for key in guidance.strength], collector.below(path, "strength"))
         if name not in names:
             collector.unknown(path, name, names)
-    for name in spec.simulate:
-        collector.not_yet(("simulate", name), "physics is")
-        if name not in names:
-            collector.unknown(("simulate", name), name, names)
     for name, motion in spec.motion.items():
         check_removed(collector, spec.objects, ("motion", name), name)
         for part in ("rig", "clips", "bones", "joints", "reach"):

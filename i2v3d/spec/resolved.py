@@ -8,8 +8,9 @@ numbers from zero. Stages read nothing else of a spec.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from i2v3d.geometry.resolution import Resolution
@@ -319,6 +320,24 @@ class CameraKey:
 
 
 @dataclass(frozen=True)
+class RigidBody:
+    """A rigid body of the simulation.
+
+    Attributes:
+        mass_kg: Its mass.
+        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
+        velocity_m_s: At the start, world axes.
+        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
+    """
+
+    mass_kg: float
+    friction: float
+    bounce: float
+    velocity_m_s: Vector
+    is_fixed: bool
+
+
+@dataclass(frozen=True)
 class Keyframing:
     """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
 
@@ -333,6 +352,7 @@ class Scene:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        bodies: Rigid bodies by object name, in the order of the objects.
     """
 
     name: str
@@ -348,6 +368,7 @@ class Scene:
     backends: Mapping[str, str]
     seed: int
     extras: Mapping[str, Any]
+    bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -7,7 +7,7 @@ with named objects, actions and cameras, and writes the scene cache that every r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,12 @@ from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, WorkDir, stage
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, Scene, SceneObject
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
+# What bodies fall on, by layout: a level ground of this height, the background's mesh, or nothing.
+_GROUNDS: Mapping[str, float | str | None] = {"depth": "mesh", "backdrop": None}
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Params:
     window_top: int
     objects: tuple[ScriptObject, ...]
     camera_path: tuple[CameraKey, ...]
+    bodies: tuple[tuple[str, RigidBody], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             window_top=scene.photo.window_top,
             objects=objects,
             camera_path=tuple(scene.camera_path),
+            bodies=tuple(scene.bodies.items()),
         ),
         inputs={"layout": layout_ref(scene)},
         origins={
@@ -117,6 +121,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "frame_count": "output.duration",
             "objects": "motion",
             "camera_path": "camera",
+            "bodies": "simulate",
         },
     )
 
@@ -150,6 +155,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
                 for index, thing in enumerate(params.objects)
             ],
             "camera_path": [_path_key(key) for key in params.camera_path],
+            "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
         },
     )
     return Outputs(Script(folder))

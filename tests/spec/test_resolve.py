@@ -254,7 +254,8 @@ UNAVAILABLE = {
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
     "camera: {follow: rocket}": "camera.follow: `camera: {follow: ...}` is not available yet",
-    "simulate: {rocket: rigid}": "simulate.rocket: physics is not available yet",
+    "simulate: {rocket: cloth}": "simulate.rocket: simulating cloth bodies is not available yet",
+    "simulate: {rocket: soft}": "simulate.rocket: simulating soft bodies is not available yet",
     "motion: {rocket: {rig: humanoid, clips: [walk]}}": "motion.rocket.rig: `rig` in a motion is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
@@ -307,6 +308,30 @@ def test_a_removed_object_is_not_drawn(load):
     ],
 )
 def test_an_edit_that_can_not_be_is_told(load, text, said):
+    with pytest.raises(SpecError) as caught:
+        scene_of(load, OBJECT + text)
+    assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
+
+
+def test_a_rigid_body_has_the_photos_units(load):
+    bodies = scene_of(load, OBJECT + "simulate: {rocket: {rigid: {mass: 4g, velocity: [0, 10cm, 0]}}}\n").bodies
+    assert bodies["rocket"].mass_kg == pytest.approx(0.004)
+    assert bodies["rocket"].velocity_m_s == (0.0, pytest.approx(0.1), 0.0)
+    assert not bodies["rocket"].is_fixed
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("motion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {rocket: rigid}\n", "changes its size"),
+        (
+            "motion: {rocket: [{at: 1s, move: [1, 0, 0]}]}\nsimulate: {rocket: {rigid: {velocity: [1, 0, 0]}}}\n",
+            "`rocket` has keys, which give it its velocity",
+        ),
+        ("  twin: {copy: rocket, parent: rocket}\nsimulate: {twin: rigid}\n", "can't hang on `rocket`"),
+    ],
+)
+def test_what_a_rigid_body_can_not_do_is_told(load, text, said):
     with pytest.raises(SpecError) as caught:
         scene_of(load, OBJECT + text)
     assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems

@@ -41,7 +41,6 @@ def test_every_section_loads_and_what_is_not_possible_yet_is_named(project):
         "motion.hero.reach",
         "motion.hero.bones",
         "simulate.flag",
-        "simulate.twin",
         "camera.follow",
         "camera.handheld",
         "expect",

@@ -49,6 +49,7 @@ class Thing:
     """One object: its id in the passes, its mesh folder, where it rests, its motion about that, and what carries it.
 
     What is carried by `parent` takes part in that one's motion, and its own is counted in the parent's rest axes.
+    `simulated` (frames, 4, 4), where there is one, is its motion from rest in the world.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Thing:
     scale: float = 1.0
     motion: Motion = field(default_factory=dict)
     parent: str | None = None
+    simulated: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def camera_track(
     """
     start = _source_view(clip, source)
     middle = np.array([clip.width / 2, clip.height / 2])
-    rest = {thing.name: transform_points(_rest_pose(thing), centres[thing.name]) for thing in things}
+    rest = {thing.name: transform_points(rest_pose(thing), centres[thing.name]) for thing in things}
     by_name = {thing.name: thing for thing in things}
     track = []
     for frame in range(clip.frame_count):
@@ -196,7 +198,7 @@ def camera_track(
             centre_ray=start.intrinsics.rays(middle),
             rest_points=rest,
             points={
-                thing.name: transform_points(_pose_at(thing, frame, by_name), centres[thing.name]) for thing in things
+                thing.name: transform_points(pose_at(thing, frame, by_name), centres[thing.name]) for thing in things
             },
         )
         view = view_at(path, frame, around)
@@ -204,18 +206,22 @@ def camera_track(
     return track
 
 
-def _rest_pose(thing: Thing) -> Array:
+def rest_pose(thing: Thing) -> Array:
+    """Returns `world_from_object` (4, 4) at rest, with the scale."""
     return world_from_object_at({}, 0.0, rest=np.array(thing.world_from_object, np.float64), scale=thing.scale)
 
 
-def _pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
+def pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
     """Returns `world_from_object` (4, 4) at a frame, with the motion of what carries it."""
+    if thing.simulated is not None:
+        step = min(max(round(frame), 0), len(thing.simulated) - 1)
+        return np.asarray(thing.simulated[step] @ rest_pose(thing))
     rest = np.array(thing.world_from_object, dtype=np.float64)
     pose = world_from_object_at(thing.motion, frame, rest=rest, scale=thing.scale)
     if thing.parent is None:
         return pose
     parent = by_name[thing.parent]
-    return np.asarray(_pose_at(parent, frame, by_name) @ np.linalg.inv(_rest_pose(parent)) @ pose)
+    return np.asarray(pose_at(parent, frame, by_name) @ np.linalg.inv(rest_pose(parent)) @ pose)
 
 
 def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
