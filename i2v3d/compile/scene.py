@@ -39,6 +39,8 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
 
 def _script_assets(scene: Scene) -> Iterator[Deliverable]:
     """Yields the meshes that the delivered scene script reads, so that it runs where it lies."""
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
     yield Deliverable(f"scene/assets/{BACKGROUND_FOLDER}", OutputRef("background_mesh", "mesh"))
     for name in mesh_owners(scene):

@@ -72,6 +72,9 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         backends=_backends(collector, spec),
         seed=spec.seed,
         extras=MappingProxyType(_extras(spec)),
+        blend_file=find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
+        if spec.scene is not None
+        else None,
         bodies=MappingProxyType(resolve_bodies(collector, spec)),
     )
     _check_rest(collector, spec, timing, names)
@@ -200,7 +203,9 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
     if spec.camera.file is not None:
         find_file(collector, ("camera", "file"), spec.camera.file, CAMERA_PATH)
     if spec.scene is not None:
-        find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
-        collector.not_yet(("scene",), "taking an edited .blend is")
+        for section in ("motion", "simulate", "camera"):
+            if collector.has_key((section,)):
+                message = f"`{section}` has no effect beside `scene: {{blend: ...}}`: the file has its own"
+                collector.warn((section,), message, "remove the section")
     if spec.expect is not None:
         collector.not_yet(("expect",), "checking expectations is", "remove the section")

@@ -352,6 +352,7 @@ class Scene:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
     """
 
@@ -368,6 +369,7 @@ class Scene:
     backends: Mapping[str, str]
     seed: int
     extras: Mapping[str, Any]
+    blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -23,6 +23,7 @@ PIPELINE_ORDER = (
     "arrange",
     "scene_script",
     "assemble",
+    "open_blend",
     "render",
     "keyframes",
     "interpolate",

@@ -68,7 +68,9 @@ class Outputs:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene."""
+    """Yields the one node of a scene, unless an artist's file takes its place (`open_blend`)."""
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
     owners = mesh_owners(scene)
     yield Node(

@@ -94,7 +94,9 @@ def _original(name: str, originals: dict[str, str | None]) -> str:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene."""
+    """Yields the one node of a scene, unless an artist's file takes its place."""
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
     objects = tuple(
         ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())), thing.parent)

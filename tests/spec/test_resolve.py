@@ -250,7 +250,6 @@ UNAVAILABLE = {
     "profile: paper": "profile: profile paper is not available yet",
     "backends: {segment: sam2}": "backends.segment: backend `sam2` of stage segment is not available yet",
     "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
-    "scene: {blend: edited.blend}": "scene: taking an edited .blend is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
     "camera: {follow: rocket}": "camera.follow: `camera: {follow: ...}` is not available yet",

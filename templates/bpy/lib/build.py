@@ -64,12 +64,18 @@ class Thing:
 
 @dataclass(frozen=True)
 class Placed:
-    """What the scene cache reads back: the Blender object of each id and the folder of its mesh."""
+    """What the scene cache reads back: the Blender object of each id and the folder of its mesh.
+
+    Where the mesh folder holds vertices more than once or after modifiers, `corners` is the evaluated vertex of
+    each, and `count` how many those are.
+    """
 
     name: str
     id: int
     assets: str
     mesh_object: Any  # bpy type
+    corners: Array | None = None
+    count: int | None = None
 
 
 def new_scene(clip: Clip) -> Any:  # Any: bpy types
