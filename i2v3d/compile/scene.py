@@ -20,6 +20,8 @@ DELIVERABLES = (
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("check/findings.json", OutputRef("check", "findings")),
+    Deliverable("check/unobserved.png", OutputRef("check", "picture")),
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 

@@ -104,7 +104,7 @@ def _output(collector: Collector, spec: Spec, original: Resolution) -> resolved.
     for index, form in enumerate(spec.output.formats):
         if form != "mp4":
             collector.not_yet(("output", "formats", index), f"writing {form} is", "use mp4")
-    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1)
+    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1, spec.output.loop)
 
 
 def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resolution) -> tuple[Resolution, int, int]:
@@ -145,6 +145,8 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
             has = ", ".join(f"`{name}`" for name in known)
             collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
         chosen[stage] = backend
+    if "render" in spec.backends and "check" not in spec.backends:
+        chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
     lacking = [stage for stage in draft if stage not in chosen]
     if lacking:
         hint = f"use `profile: draft`, or give {', '.join(lacking)} under `backends:`"

@@ -45,11 +45,15 @@ class Photo:
 
 @dataclass(frozen=True)
 class Output:
-    """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one)."""
+    """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one).
+
+    is_loop: The last frame is meant to equal the first.
+    """
 
     size: Resolution
     fps: float
     frame_count: int
+    is_loop: bool = False
 
 
 @dataclass(frozen=True)

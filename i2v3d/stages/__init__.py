@@ -24,6 +24,7 @@ PIPELINE_ORDER = (
     "scene_script",
     "assemble",
     "open_blend",
+    "check",
     "render",
     "keyframes",
     "interpolate",
