@@ -13,6 +13,7 @@ from i2v3d.geometry.placement import is_in_picture, is_inside
 
 MOST_TRAVEL = 0.5  # of the picture's width, between two keyframes
 MOST_TURN_RAD = np.radians(60)  # between two keyframes: more, and the two show different sides
+LEAST_SIZE = 0.08  # of the picture's width: of what is smaller, nobody sees which side it shows
 MOST_SUNK = 0.04  # of a thing's height
 MOST_INSIDE = 0.1  # of a thing's points
 _PROBES = 24
@@ -143,16 +144,20 @@ def find_too_fast(
 
 def _change(thing: Thing, first: State, second: State, width: int) -> tuple[float, float]:
     """Returns how far the object's middle travels in the picture, in widths, and its turn against the camera."""
-    places, turns = [], []
+    places, turns, sizes = [], [], []
     for state in (first, second):
         camera_from_world = np.linalg.inv(state["world_from_camera"])
         points = transform_points(camera_from_world, world_points(thing, state))
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         image = state["image_from_camera"] @ middle
+        extent = float(np.ptp(points, axis=0).max())
+        sizes.append(extent * state["image_from_camera"][0, 0] / max(float(middle[2]), 1e-9) / width)
         places.append(image[:2] / image[2] if image[2] > 0 else np.array([np.nan, np.nan]))
         left, _, right = np.linalg.svd((camera_from_world @ state["transforms"][thing.id - 1])[:3, :3])
         turns.append(left @ right)
     travel = float(np.linalg.norm(places[1] - places[0])) / width
+    if max(sizes) < LEAST_SIZE:
+        return (0.0 if np.isnan(travel) else travel), 0.0
     cos = (np.trace(turns[1] @ turns[0].T) - 1) / 2
     return (0.0 if np.isnan(travel) else travel), float(np.arccos(np.clip(cos, -1, 1)))
 

@@ -73,6 +73,8 @@ def test_a_motion_that_keyframes_can_not_follow_is_told_with_the_spacing_that_co
     assert "turns by 120 degrees between the keyframes 0 and 15" in found.message
     assert "every: 7" in found.hint
     assert not scene_checks.find_too_fast([block()], states, (0, 5, 10, 15, 20), WIDTH)
+    far = [state((0, 30, 0), turn=np.radians(8 * frame)) for frame in range(21)]
+    assert not scene_checks.find_too_fast([block()], far, (0, 15, 20), WIDTH), "too small to see"
     states = [state((-2.5, 8, 0)), state((2.5, 8, 0))]
     (found,) = scene_checks.find_too_fast([block()], states, (0, 1), WIDTH)
     assert "of the picture's width" in found.message
