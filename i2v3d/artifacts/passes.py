@@ -60,14 +60,12 @@ class Passes(NpzFile):
         """
         arrays = self.read_arrays()
         try:
-            form, height, width, has_next, has_previous = (int(value) for value in arrays["header"])
-            if form != _FORMAT:
-                raise ArtifactError(f"{self.path.name}: passes of format {form}, this version reads {_FORMAT}")
+            height, width, has_next, has_previous = self._header(arrays["header"])
             shape = (height, width)
             bits = np.frombuffer(zlib.decompress(arrays["observed"].data), np.uint8).reshape(height, -1)
             return FramePasses(
                 depth_m=_decode(arrays["depth"], shape, 4).view(np.float32),
-                ids=np.frombuffer(zlib.decompress(arrays["ids"].data), np.uint8).reshape(shape).copy(),
+                ids=_unpacked_ids(arrays["ids"], shape),
                 is_observed=np.unpackbits(bits, axis=1, count=width).astype(bool),
                 flow_forward_px=_decode_flow(arrays["forward"], shape),
                 flow_backward_px=_decode_flow(arrays["backward"], shape),
@@ -76,6 +74,26 @@ class Passes(NpzFile):
             )
         except (KeyError, ValueError, zlib.error) as error:
             raise ArtifactError(f"{self.path.name}: not the passes of a frame: {error}") from error
+
+    def read_ids(self) -> Array:
+        """Returns `FramePasses.ids` alone, in a fraction of the time of `read`.
+
+        Raises:
+            ArtifactError: The file was not written by `write`.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                height, width, _, _ = self._header(archive["header"])
+                return _unpacked_ids(archive["ids"], (height, width))
+        except (KeyError, ValueError, zlib.error) as error:
+            raise ArtifactError(f"{self.path.name}: not the passes of a frame: {error}") from error
+
+    def _header(self, header: Array) -> tuple[int, int, int, int]:
+        """Returns height, width, has_next, has_previous."""
+        form, height, width, has_next, has_previous = (int(value) for value in header)
+        if form != _FORMAT:
+            raise ArtifactError(f"{self.path.name}: passes of format {form}, this version reads {_FORMAT}")
+        return height, width, has_next, has_previous
 
 
 def _check(passes: FramePasses, name: str) -> None:
@@ -146,6 +164,10 @@ def _decode(coded: Array, shape: tuple[int, int], item_size: int) -> Array:
     for row in range(1, shape[0]):
         difference[row] += difference[row - 1]
     return np.cumsum(difference, axis=1, dtype=dtype)
+
+
+def _unpacked_ids(packed: Array, shape: tuple[int, int]) -> Array:
+    return np.frombuffer(zlib.decompress(packed.data), np.uint8).reshape(shape).copy()
 
 
 def _packed(plane: Array, strategy: int) -> Array:

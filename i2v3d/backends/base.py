@@ -71,6 +71,27 @@ class RenderedFrame:
     colour: Array
     passes: FramePasses
 
+    @property
+    def ids(self) -> Array:
+        """`passes.ids`, as `ClipFrame` has it."""
+        return self.passes.ids
+
+
+class ClipFrame(Protocol):
+    """A `RenderedFrame` of which each part is read when it is asked for."""
+
+    @property
+    def colour(self) -> Array:
+        """uint8 (height, width, 3) sRGB."""
+
+    @property
+    def ids(self) -> Array:
+        """`passes.ids`; they alone are read in a fraction of the time of all passes."""
+
+    @property
+    def passes(self) -> FramePasses:
+        """Everything else that is known of the frame."""
+
 
 class SceneRenderer(Protocol):
     """The scene cache to pictures and exact passes."""
@@ -127,7 +148,7 @@ class KeyframeRefiner(Protocol):
 class ClipInterpolator(Protocol):
     """Two refined keyframes and the renders between them to the frames between."""
 
-    def interpolate(self, first: Array, last: Array, frames: Sequence[RenderedFrame]) -> Iterator[Array]:
+    def interpolate(self, first: Array, last: Array, frames: Sequence[ClipFrame]) -> Iterator[Array]:
         """Yields uint8 (height, width, 3) for each frame; the two ends are `first` and `last` themselves.
 
         Args:

@@ -17,6 +17,7 @@ from i2v3d.artifacts.scene import Layout, View, Views
 from i2v3d.backends.base import Inpainter
 from i2v3d.geometry.frames import Array, Camera, Resolution
 from i2v3d.geometry.layout_surfaces import Window, fill_guide
+from i2v3d.geometry.masks import fill_polygons
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Params:
-    """`margin`: share of width and height that is added on each side."""
+    """`margin`: share of width and height that is added on each side; `forbidden`: as for `inpaint`."""
 
     margin: float
+    forbidden: tuple[tuple[tuple[float, float], ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,14 @@ def nodes(scene: Scene) -> Iterator[Node]:
     yield Node(
         name="background_views",
         stage="background_views",
-        params=Params(scene.background.margin),
+        params=Params(scene.background.margin, scene.background.forbidden),
         inputs={
             "filled": OutputRef("inpaint", "filled"),
             "hole": OutputRef("inpaint", "hole"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "seen"),
         },
         backend=scene.backends["background_views"],
-        origins={"margin": "background.margin"},
+        origins={"margin": "background.margin", "forbidden": "background.forbid"},
     )
 
 
@@ -81,12 +83,14 @@ def run(inputs: Inputs, params: Params, backend: Inpainter, work: WorkDir) -> Ou
     pad = ((down, down), (across, across))
     picture = np.pad(filled, (*pad, (0, 0)), mode="symmetric")
     is_margin = np.pad(np.zeros((height, width), bool), pad, constant_values=True)
+    is_forbidden = np.pad(fill_polygons((height, width), params.forbidden), pad, mode="symmetric")
     work.progress(0.1, f"{across} px on each side")
     window = Window(-across, -down, Resolution(width + 2 * across, height + 2 * down))
     guide = fill_guide(layout, window)
-    widened = backend.inpaint(picture, is_margin, guide, None)
+    widened = backend.inpaint(picture, is_margin, guide, is_forbidden & ~is_margin if params.forbidden else None)
     if guide is not None:
-        widened = _hide_seam(picture, widened, across, down)
+        hidden = _hide_seam(picture, widened, across, down)
+        widened = np.where(is_forbidden[..., None], widened, hidden)
     observed = np.pad(np.where(inputs.hole.read() > 0, 0, 255).astype(np.uint8), pad)
     opaque = np.full((*observed.shape, 1), 255, np.uint8)
     intrinsics = layout.camera.intrinsics.window(-across, -down, window.resolution)

@@ -109,7 +109,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
                 "other": other,
                 "image": _file(edits.image_file, f"{path}.material.image"),
                 "displace": _file(edits.displace_file, f"{path}.shape.displace"),
-                "layout": OutputRef("layout", "layout"),
+                "layout": OutputRef("layout", "layout" if thing.prompts is None else "seen"),
             },
             origins={"edits": path, "other": f"{path}.replace", "mesh": f"{path}.mesh"},
         )

@@ -75,7 +75,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         shape = None if isinstance(thing.shape, MeshFile) else thing.shape
         inputs: dict[str, InputRef | tuple[InputRef, ...] | None] = {
             "cutout": None if file else OutputRef(f"segment[{thing.name}]", "cutout"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "layout" if thing.prompts is None else "seen"),
             "file": SourceFile(file, f"{thing.spec_path}.mesh.file") if file else None,
         }
         yield Node(
@@ -98,11 +98,12 @@ def nodes(scene: Scene) -> Iterable[Node]:
 def _replacement(scene: Scene, thing: SceneObject, file: Path) -> Node:
     """Returns the node of a file that takes an object's place; `edit_mesh` fits it."""
     path = f"{thing.spec_path}.replace.file"
+    layout = OutputRef("layout", "layout" if thing.prompts is None else "seen")
     return Node(
         name=f"foreground_mesh[{REPLACEMENT.format(thing.name)}]",
         stage="foreground_mesh",
         params=Params(thing.name, None, None),
-        inputs={"cutout": None, "layout": OutputRef("layout", "layout"), "file": SourceFile(file, path)},
+        inputs={"cutout": None, "layout": layout, "file": SourceFile(file, path)},
         backend=scene.backends["foreground_mesh"],
         origins={"file": path},
     )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
 from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
-from i2v3d.backends.base import ClipInterpolator, RenderedFrame
+from i2v3d.artifacts.scene import FramePasses
+from i2v3d.backends.base import ClipFrame, ClipInterpolator
+from i2v3d.geometry.frames import Array
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -47,26 +49,44 @@ class Outputs:
     frames: Frames
 
 
-class _RendersOnDisk(Sequence[RenderedFrame]):
+class _FrameOnDisk:
+    """A `ClipFrame`; what was read stays in memory."""
+
+    def __init__(self, colour: Image, passes: Passes) -> None:
+        self._colour = colour
+        self._passes = passes
+
+    @cached_property
+    def colour(self) -> Array:
+        return self._colour.read()
+
+    @cached_property
+    def ids(self) -> Array:
+        return self._passes.read_ids()
+
+    @cached_property
+    def passes(self) -> FramePasses:
+        return self._passes.read()
+
+
+class _RendersOnDisk(Sequence[ClipFrame]):
     """Renders that are read when they are asked for; the latest ones stay in memory."""
 
     def __init__(self, colours: tuple[Image, ...], passes: tuple[Passes, ...]) -> None:
-        self._colours = colours
-        self._read = lru_cache(maxsize=_KEPT_FRAMES)(
-            lambda index: RenderedFrame(colours[index].read(), passes[index].read())
-        )
+        self._count = len(colours)
+        self._frame = lru_cache(maxsize=_KEPT_FRAMES)(lambda index: _FrameOnDisk(colours[index], passes[index]))
 
     def __len__(self) -> int:
-        return len(self._colours)
+        return self._count
 
     @overload
-    def __getitem__(self, index: int) -> RenderedFrame: ...
+    def __getitem__(self, index: int) -> ClipFrame: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[RenderedFrame]: ...
-    def __getitem__(self, index: int | slice) -> RenderedFrame | Sequence[RenderedFrame]:
+    def __getitem__(self, index: slice) -> Sequence[ClipFrame]: ...
+    def __getitem__(self, index: int | slice) -> ClipFrame | Sequence[ClipFrame]:
         if isinstance(index, slice):
-            return [self._read(item) for item in range(len(self))[index]]
-        return self._read(range(len(self))[index])
+            return [self._frame(item) for item in range(len(self))[index]]
+        return self._frame(range(len(self))[index])
 
 
 def nodes(scene: Scene) -> Iterator[Node]:

@@ -27,6 +27,7 @@ BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
 # What bodies fall on, by layout: a level ground of this height, the background's mesh, or nothing.
 _GROUNDS: Mapping[str, float | str | None] = {"depth": "mesh", "backdrop": None}
+_LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,14 @@ def _original(name: str, originals: dict[str, str | None]) -> str:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene, unless an artist's file takes its place."""
+    """Yields the one node of a scene, unless an artist's file takes its place.
+
+    Raises:
+        GraphError: There are more objects than ids.
+    """
+    most = _LAST_OBJECT_ID + 1 - FIRST_OBJECT_ID
+    if len(scene.drawn) > most:
+        raise GraphError(f"the scene has {len(scene.drawn)} objects; the limit is {most}")
     if scene.blend_file is not None:
         return
     folders = mesh_folders(scene.objects)

@@ -22,6 +22,7 @@ from lib.actions import FIRST_FRAME
 from lib.build import BACKGROUND_ID, Clip, Placed
 
 BACKGROUND = "Background"
+LAST_ID = 255  # passes hold ids in one byte
 
 
 def main() -> None:
@@ -93,6 +94,8 @@ def find_objects(names: list[str]) -> list[tuple[int, str, Any]]:
         if thing.type == "MESH" and thing.name not in known and not thing.hide_render and thing.data.polygons
     ]
     found += [(len(found) + 1 + index, thing.name, thing) for index, thing in enumerate(others)]
+    if len(found) > LAST_ID:
+        raise ValueError(f"the file has {len(found)} objects to render; the limit is {LAST_ID}: join some of them")
     return found
 
 

@@ -42,6 +42,7 @@ def test_reading_gives_back_what_was_written(
     read = passes.read()
     assert np.array_equal(read.depth_m, written.depth_m)
     assert np.array_equal(read.ids, written.ids)
+    assert np.array_equal(passes.read_ids(), written.ids)
     assert np.array_equal(read.is_observed, written.is_observed)
     assert (read.has_next, read.has_previous) == (written.has_next, written.has_previous)
     limit_px = 0.5 / FLOW_STEPS_PER_PX + 1e-7 * flow_px * 10

@@ -24,9 +24,13 @@ def made(tmp_path_factory):
     return chain(tmp_path_factory.mktemp("background"))
 
 
-def chain(folder, **background):
+def with_background(folder, **background):
     plain = scene(folder / "p.jpg")
-    given = dataclasses.replace(plain, background=dataclasses.replace(plain.background, **background))
+    return dataclasses.replace(plain, background=dataclasses.replace(plain.background, **background))
+
+
+def chain(folder, **background):
+    given = with_background(folder, **background)
     (place,), (fill,), (widen,), (mesh,) = (
         tuple(module.nodes(given)) for module in (layout, inpaint, background_views, background_mesh)
     )
@@ -46,7 +50,7 @@ def chain(folder, **background):
     result = background_mesh.run(
         background_mesh.Inputs(views, solved, None), mesh.params, None, work(folder / "mesh", background_mesh)
     ).mesh
-    return SimpleNamespace(layout=solved.read(), filled=filled, views=views, mesh=result)
+    return SimpleNamespace(layout=solved.read(), layout_file=solved, filled=filled, views=views, mesh=result)
 
 
 def test_the_hole_holds_every_pixel_that_shows_the_thing_and_grows_further_down(made):
@@ -122,6 +126,24 @@ def test_two_runs_give_equal_bytes(made, tmp_path):
         assert [file.name for file in sorted(a.iterdir())] == [file.name for file in sorted(b.iterdir())]
         for file in a.iterdir():
             assert file.read_bytes() == (b / file.name).read_bytes(), file.name
+
+
+def test_what_must_not_be_copied_is_not_in_the_margin_either(made, tmp_path):
+    corner = ((0.0, 90.0), (40.0, 90.0), (40.0, 120.0), (0.0, 120.0))
+    marked = photo_with_disc()
+    marked[95:115, 5:35] = (20, 220, 60)
+    is_margin = np.ones((HEIGHT + 60, WIDTH + 80), bool)
+    is_margin[30 : 30 + HEIGHT, 40 : 40 + WIDTH] = False
+    green = {}
+    for name, forbidden in (("free", ()), ("forbidden", (corner,))):
+        (node,) = background_views.nodes(with_background(tmp_path, forbidden=forbidden))
+        filled = written_image(tmp_path / f"{name}.png", marked)
+        inputs = background_views.Inputs(filled, made.filled.hole, made.layout_file)
+        outputs = background_views.run(inputs, node.params, GuidedPatchMatch(), work(tmp_path / name, background_views))
+        colour = outputs.views.read()[0].colour[..., :3].astype(int)
+        green[name] = np.count_nonzero(is_margin & (colour[..., 1] - colour[..., 0] > 60))
+    assert green["free"] > 100
+    assert green["forbidden"] == 0
 
 
 def test_holes_that_cover_everything_are_refused(tmp_path):

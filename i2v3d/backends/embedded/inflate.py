@@ -6,6 +6,8 @@ disc is exactly a half ellipse. The front is moved along the source camera's ray
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -26,17 +28,44 @@ _RIM_EASE = 0.06
 
 def inflate(cut_out: Array, layout: SolvedLayout, name: str, shape: Inflate) -> MeshData:
     """Returns the inflated cut-out in the frame of object `name`; arguments as in `Mesher.lift`."""
-    canvas, body, triangles, stand = outline_of(cut_out, layout, name)
+    outline = solid_outline_of(cut_out, layout, name)
+    canvas, body, triangles = outline.canvas, outline.body, outline.triangles
     height_px = inflated_height_px(body, triangles.points_px, canvas, shape.thickness)
     height_px[_closed_rim(canvas, triangles)] = 0
-    sides = _relief(canvas, triangles, stand, height_px)
+    sides = _relief(canvas, triangles, outline.stand, height_px)
     back = (mirrored_back if shape.back == "mirror" else smooth_back)(canvas.colour, body)
     walls = wall_colours(canvas.colour, body)
     return two_sided_mesh(canvas, triangles, sides, back_colour=back, wall_colour=walls)
 
 
-def outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> tuple[Canvas, Array, Triangles, Stand]:
-    """Returns what every shape over an outline starts from: canvas, body field, triangles and plane."""
+@dataclass(frozen=True)
+class Outline:
+    """What every shape over an outline starts from; `body` is the field of `solid_body`."""
+
+    canvas: Canvas
+    body: Array
+    triangles: Triangles
+    stand: Stand
+
+
+def solid_outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> Outline:
+    """Returns the outline of a thing for a shape with volume.
+
+    Raises:
+        StageError: No part of it is solid.
+    """
+    outline = outline_of(cut_out, layout, name)
+    if not len(outline.triangles.body):
+        raise StageError("the cut-out has no solid part: its matte is soft or thin all over", hint="try `mesh: card`")
+    return outline
+
+
+def outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> Outline:
+    """Returns the outline of a thing, which may have no body.
+
+    Raises:
+        StageError: The cut-out is empty.
+    """
     rows, columns = np.nonzero(cut_out[..., 3] > 127)
     if not len(rows):
         raise StageError(
@@ -47,7 +76,7 @@ def outline_of(cut_out: Array, layout: SolvedLayout, name: str) -> tuple[Canvas,
     canvas = frame_canvas(cut_out, rim_px=6 + 2 * int(np.ceil(step)))
     body = solid_body(canvas, smooth_px=float(np.clip(extent / 60, 1.0, 6.0)))
     middle = np.array([(columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2])
-    return canvas, body, triangulate(canvas, body, step), stand_upright(layout, name, middle)
+    return Outline(canvas, body, triangulate(canvas, body, step), stand_upright(layout, name, middle))
 
 
 def inflated_height_px(body: Array, points_px: Array, canvas: Canvas, thickness: float) -> Array:

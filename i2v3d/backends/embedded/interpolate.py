@@ -19,7 +19,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from i2v3d.backends.base import RenderedFrame
+from i2v3d.backends.base import ClipFrame
 from i2v3d.backends.embedded.residual_flow import meet_in_time
 from i2v3d.backends.embedded.warping import (
     Track,
@@ -51,8 +51,8 @@ class _Key:
     is_drawn: Array
 
     @classmethod
-    def of(cls, refined: Array, frame: RenderedFrame) -> _Key:
-        is_hole = frame.passes.ids == 0
+    def of(cls, refined: Array, frame: ClipFrame) -> _Key:
+        is_hole = frame.ids == 0
         # A pixel beside a hole may be mixed with it; its correction would be wrong anywhere else.
         is_drawn = cv2.erode((~is_hole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         change = refined.astype(np.float32) - frame.colour
@@ -63,14 +63,14 @@ class _Key:
 class _Motions:
     """Motions of the frames of an interval, made when asked for; the latest ones stay in memory."""
 
-    def __init__(self, frames: Sequence[RenderedFrame]) -> None:
+    def __init__(self, frames: Sequence[ClipFrame]) -> None:
         self.at = lru_cache(maxsize=_KEPT_MOTIONS)(lambda index: motion_of(frames[index].passes))
 
 
 class FlowInterpolator:
     """Warped corrections with visibility, a small residual flow and a multi-band blend."""
 
-    def interpolate(self, first: Array, last: Array, frames: Sequence[RenderedFrame]) -> Iterator[Array]:
+    def interpolate(self, first: Array, last: Array, frames: Sequence[ClipFrame]) -> Iterator[Array]:
         """See `ClipInterpolator.interpolate`."""
         steps = len(frames) - 1
         keys = _Key.of(first, frames[0]), _Key.of(last, frames[steps])
@@ -87,8 +87,8 @@ class FlowInterpolator:
         yield last
 
 
-def _is_whole(frame: RenderedFrame) -> bool:
-    return bool(frame.passes.ids.all())
+def _is_whole(frame: ClipFrame) -> bool:
+    return bool(frame.ids.all())
 
 
 def _tracks_to_last(motions: _Motions, steps: int) -> list[Track]:
@@ -101,7 +101,7 @@ def _tracks_to_last(motions: _Motions, steps: int) -> list[Track]:
     return tracks
 
 
-def _between(frame: RenderedFrame, keys: tuple[_Key, _Key], tracks: tuple[Track, Track], share: float) -> Array:
+def _between(frame: ClipFrame, keys: tuple[_Key, _Key], tracks: tuple[Track, Track], share: float) -> Array:
     """Returns the frame at this share of the way from the first to the last keyframe."""
     weights = [
         _weight(track.is_visible & sample_nearest(key.is_drawn.view(np.uint8), track.at_px).view(bool), part)
@@ -110,7 +110,7 @@ def _between(frame: RenderedFrame, keys: tuple[_Key, _Key], tracks: tuple[Track,
     colour = frame.colour.astype(np.float32)
     if any(key.correction is not None for key in keys):
         colour = colour + _blended_correction(colour, keys, tracks, weights)
-    is_hole = frame.passes.ids == 0
+    is_hole = frame.ids == 0
     if is_hole.any():
         is_hole = cv2.dilate(is_hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         rows, columns = _surroundings(is_hole)

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
 from i2v3d.backends.embedded.atlas import Layer, compacted, homogeneous_texcoords, layer_of, layered_atlas
-from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.inflate import solid_outline_of
 from i2v3d.backends.embedded.lathe_from_above import lathe_from_above
 from i2v3d.backends.embedded.outline import Canvas, Triangles, bleed_outwards, read_field
 from i2v3d.backends.embedded.standing import Stand
@@ -57,7 +57,8 @@ class Axis:
 
 def lathe(cut_out: Array, layout: SolvedLayout, name: str, shape: Lathe) -> MeshData:
     """Returns the turned body in the frame of object `name`; arguments as in `Mesher.lift`."""
-    canvas, _, triangles, stand = outline_of(cut_out, layout, name)
+    outline = solid_outline_of(cut_out, layout, name)
+    canvas, triangles, stand = outline.canvas, outline.triangles, outline.stand
     if is_seen_from_above(stand, canvas):
         return lathe_from_above(canvas, triangles, stand, shape.segments)
     axis = _fit_axis(canvas, stand)

@@ -14,7 +14,6 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import Delaunay
 
-from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 
 _SOLID_ALPHA = 0.93
@@ -96,7 +95,8 @@ def bleed_outwards(colour: Array, is_known: Array) -> Array:
 def solid_body(canvas: Canvas, smooth_px: float) -> Array:
     """Returns a float32 field (height, width), 0.5 on the body's smooth contour and more inside.
 
-    What is too thin to have a round section (hair, whiskers, struts) is left to the fringe.
+    What is too thin to have a round section (hair, whiskers, struts) is left to the fringe; where all of the thing
+    is thin or soft there is no body, and the field is zero.
     """
     solid = (cv2.GaussianBlur(canvas.alpha, (0, 0), 0.7) >= _SOLID_ALPHA).astype(np.uint8)
     radius = max(1, round(smooth_px))
@@ -106,7 +106,7 @@ def solid_body(canvas: Canvas, smooth_px: float) -> Array:
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     areas = statistics[1:, cv2.CC_STAT_AREA]
     if count < 2:
-        raise StageError("the cut-out has no solid part: its matte is soft or thin all over", hint="try `mesh: card`")
+        return np.zeros(canvas.alpha.shape, np.float32)
     kept = np.flatnonzero(areas >= max(_SMALLEST_BODY * areas.max(), 9 * radius * radius)) + 1
     body = np.isin(labels, kept if len(kept) else [1 + int(areas.argmax())])
     field = cv2.GaussianBlur(
@@ -128,8 +128,7 @@ def triangulate(canvas: Canvas, body: Array, step_px: float) -> Triangles:
     reach = ndimage.distance_transform_edt(~is_visible) if not is_visible.all() else np.zeros(body.shape)
     lattice = _lattice(width, height, step_px)
     lattice = lattice[read_field(reach, lattice) < 1.5 * step_px]
-    gap, _ = _nearest(contour, lattice)
-    points = np.concatenate([contour, lattice[gap > 0.6 * step_px]])
+    points = np.concatenate([contour, lattice[_distance(contour, lattice) > 0.6 * step_px]])
     corners = Delaunay(points).simplices.astype(np.int64)
     edge_1, edge_2 = points[corners[:, 1]] - points[corners[:, 0]], points[corners[:, 2]] - points[corners[:, 0]]
     area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
@@ -148,7 +147,7 @@ def _mirrored(index: Array, size: int) -> Array:
 
 
 def _contour_points(body: Array, step_px: float) -> Array:
-    """Returns points (n, 2) along the 0.5 level of the field, closed at the canvas' border."""
+    """Returns points (n, 2) along the 0.5 level of the field, closed at the canvas' border; none without a body."""
     scale = 4
     fine = cv2.resize(body, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     inside = np.zeros((fine.shape[0] + 2, fine.shape[1] + 2), np.uint8)
@@ -164,7 +163,7 @@ def _contour_points(body: Array, step_px: float) -> Array:
         at_border = (np.abs(ring - np.clip(ring, 1, np.array(body.shape[::-1]) - 1)) > 0).any(axis=1)
         smooth[at_border] = ring[at_border]
         parts.append(_resampled(smooth, step_px))
-    return np.concatenate(parts)
+    return np.concatenate([np.zeros((0, 2)), *parts])
 
 
 def _resampled(ring: Array, step_px: float) -> Array:
@@ -183,11 +182,11 @@ def _lattice(width: int, height: int, step_px: float) -> Array:
     return np.unique(np.clip(points, 0, [width, height]), axis=0)
 
 
-def _nearest(points: Array, queries: Array) -> tuple[Array, Array]:
+def _distance(points: Array, queries: Array) -> Array:
+    """Returns how far each query (n, 2) is from the nearest point; infinite without points."""
     from scipy.spatial import cKDTree
 
-    distance, index = cKDTree(points).query(queries)
-    return np.asarray(distance), np.asarray(index)
+    return np.asarray(cKDTree(points).query(queries)[0])
 
 
 def read_field(field: Array, points_px: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
-from i2v3d.backends.embedded.inflate import outline_of
+from i2v3d.backends.embedded.inflate import Outline, outline_of, solid_outline_of
 from i2v3d.backends.embedded.outline import Canvas, Triangles, read_field
 from i2v3d.backends.embedded.standing import Stand
 from i2v3d.backends.embedded.texture_completion import mirrored_back, wall_colours
@@ -16,11 +16,23 @@ from i2v3d.spec.resolved import Box
 # A card has a back of its own, just behind its front.
 _CARD_THICKNESS = 0.004
 _HIDDEN_SHARE = 0.98
+_HIDING_FIELD = 0.3
 
 
 def card(cut_out: Array, layout: SolvedLayout, name: str) -> MeshData:
-    """Returns the cut-out as a flat upright picture with a mirrored back; arguments as in `Mesher.lift`."""
-    return _extruded(cut_out, layout, name, depth_share=_CARD_THICKNESS, depth_m=None)
+    """Returns the cut-out as a flat upright picture with a mirrored back; arguments as in `Mesher.lift`.
+
+    What is soft or thin all over, such as a rope or smoke, has no back of its own: it is one sheet.
+    """
+    outline = outline_of(cut_out, layout, name)
+    if len(outline.triangles.body):
+        return _extruded(outline, depth_share=_CARD_THICKNESS, depth_m=None)
+    photo_px = outline.triangles.points_px + outline.canvas.corner_px
+    depth = outline.stand.depth_m(photo_px)
+    points = outline.stand.points_m(photo_px, depth)
+    colour = outline.canvas.colour
+    sides = Sides(points, points, depth, depth)
+    return two_sided_mesh(outline.canvas, outline.triangles, sides, back_colour=colour, wall_colour=colour)
 
 
 def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData:
@@ -30,13 +42,11 @@ def box(cut_out: Array, layout: SolvedLayout, name: str, shape: Box) -> MeshData
     enough to stay behind the front in the source view; of an outline with bays the sides spread along the view
     as far as that needs. Without `depth_m` it is as deep as wide.
     """
-    return _extruded(cut_out, layout, name, depth_share=1.0, depth_m=shape.depth_m)
+    return _extruded(solid_outline_of(cut_out, layout, name), depth_share=1.0, depth_m=shape.depth_m)
 
 
-def _extruded(
-    cut_out: Array, layout: SolvedLayout, name: str, *, depth_share: float, depth_m: float | None
-) -> MeshData:
-    canvas, body, triangles, stand = outline_of(cut_out, layout, name)
+def _extruded(outline: Outline, *, depth_share: float, depth_m: float | None) -> MeshData:
+    canvas, body, triangles, stand = outline.canvas, outline.body, outline.triangles, outline.stand
     photo_px = triangles.points_px + canvas.corner_px
     front_depth = stand.depth_m(photo_px)
     front = stand.points_m(photo_px, front_depth)
@@ -61,11 +71,13 @@ def _hidden(
 ) -> Array:
     """Returns the back between `straight` and `spread` that is nearest to straight and hidden by the front."""
     rim = border_points(triangles.body, len(front))
+    # At sharp corners the rim itself lies a little outside the body's field; no back can hide better than the rim.
+    needed = np.minimum(_HIDING_FIELD, read_field(body, triangles.points_px[rim]) - 1e-3)
     for share in np.linspace(0, 1, 6):
         back = straight * (1 - share) + spread * share
         along = np.linspace(0.2, 1, 5)[:, None, None]
         pixels, _ = stand.camera.project(front[rim] * (1 - along) + back[rim] * along)
-        is_hidden = read_field(body, (pixels - canvas.corner_px).reshape(-1, 2)) > 0.3
+        is_hidden = read_field(body, (pixels - canvas.corner_px).reshape(-1, 2)).reshape(len(along), -1) >= needed
         if is_hidden.mean() > _HIDDEN_SHARE:
             break
     return np.asarray(back)
