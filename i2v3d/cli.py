@@ -81,7 +81,8 @@ def init(folder: Path, image: Path | None, template: str) -> None:
 
 @main.command()
 @_with_project_options
-def validate(**options: Any) -> None:
+@click.option("--deep", is_flag=True, help="Build the scene up to its assembly, and check what happens in it.")
+def validate(deep: bool, **options: Any) -> None:
     """Check a spec; every problem is shown with its line."""
     from i2v3d.execute.project import load_spec
     from i2v3d.report.problems import count_text, problems_text
@@ -96,6 +97,25 @@ def validate(**options: Any) -> None:
         f"{options['spec']}: fine. {scene.name}: {things}, {scene.output.frame_count} frames "
         f"of {size.width}x{size.height} at {scene.output.fps:g} fps, profile {scene.profile}"
     )
+    if deep:
+        sys.exit(_check_deeply(options))
+
+
+def _check_deeply(options: dict[str, Any]) -> int:
+    """Builds until the scene is checked and prints the findings; returns the exit code."""
+    from i2v3d.execute.deep_check import findings_of
+    from i2v3d.report.progress import watch
+
+    project = _project({**options, "until": "check"})
+    with watch("auto", project.loaded.locate) as on_event:
+        result = project.build(on_event)
+    if not result.is_success:
+        return max(error.exit_code for error in result.failures.values())
+    findings = findings_of(project.out_dir)
+    for line in findings:
+        click.echo(f"found: {line}")
+    click.echo(f"{len(findings) or 'no'} findings; {project.out_dir / 'check'}")
+    return 1 if findings else 0
 
 
 @main.command()

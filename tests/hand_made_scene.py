@@ -211,18 +211,20 @@ def write_script(folder: Path, made: resolved.Scene, layout: SolvedLayout | None
     return scene_script.run(inputs, node.params, None, work(folder, script=Script)).script
 
 
-def assembled(folder: Path, made: resolved.Scene) -> assemble.Outputs:
-    """Runs Blender on the scene below `folder`, which need not exist."""
+def assembled(
+    folder: Path, made: resolved.Scene, layout: SolvedLayout | None = None, mesh: MeshData | None = None
+) -> assemble.Outputs:
+    """Runs Blender on the scene below `folder`, which need not exist; `mesh` may take the place of the card."""
     folder.mkdir(parents=True, exist_ok=True)
-    script = write_script(folder / "script", made)
+    script = write_script(folder / "script", made, layout)
     background, card = Mesh(folder / "background"), Mesh(folder / "card")
     background.write(background_mesh())
-    card.write(card_mesh())
+    card.write(card_mesh() if mesh is None else mesh)
     (node,) = assemble.nodes(made)
     outputs = work(
         folder / "assemble", static=SceneStatic, states=FrameStates, cameras=CameraTrack, blend=Blend, glb=Glb
     )
-    inputs = assemble.Inputs(script, write_layout(folder / "layout.json"), background, (card,))
+    inputs = assemble.Inputs(script, write_layout(folder / "layout.json", layout), background, (card,))
     return assemble.run(inputs, node.params, None, outputs)
 
 

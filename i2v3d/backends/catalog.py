@@ -89,6 +89,22 @@ BACKENDS: tuple[Backend, ...] = (
         requires=("bpy", "openexr"),
     ),
     Backend(
+        "gl",
+        "check",
+        "draft",
+        f"{_EMBEDDED}.render_gl:GlRenderer",
+        "a few small frames by the OpenGL renderer",
+        requires=("moderngl",),
+    ),
+    Backend(
+        "cycles",
+        "check",
+        "paper",
+        f"{_EMBEDDED}.render_cycles:CyclesRenderer",
+        "a few small frames by Cycles",
+        requires=("bpy", "openexr"),
+    ),
+    Backend(
         "embedded",
         "keyframes",
         "draft",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
 from i2v3d.stages.base import OutputRef, Stage
+from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ DELIVERABLES = (
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("check/findings.json", OutputRef("check", "findings")),
+    Deliverable("check/unobserved.png", OutputRef("check", "picture")),
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 
@@ -38,9 +41,9 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
 
 def _script_assets(scene: Scene) -> Iterator[Deliverable]:
     """Yields the meshes that the delivered scene script reads, so that it runs where it lies."""
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
     yield Deliverable(f"scene/assets/{BACKGROUND_FOLDER}", OutputRef("background_mesh", "mesh"))
-    for thing in scene.objects:
-        if thing.copy_of is None:
-            mesh = OutputRef(f"foreground_mesh[{thing.name}]", "mesh")
-            yield Deliverable(f"scene/assets/{folders[thing.name]}", mesh)
+    for name in mesh_owners(scene):
+        yield Deliverable(f"scene/assets/{folders[name]}", mesh_ref(scene, name))

@@ -14,9 +14,11 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import BLEND, MOTION, RIG, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
+from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
+from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_motion, resolve_times
-from i2v3d.spec.resolve_objects import resolve_objects
+from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
@@ -45,8 +47,9 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     scale = PhotoScale(original, prepared)
     timing = Timing.of(output, _duration_s(spec))
     names = tuple(spec.objects)
-    is_table = spec.background.layout.word == "plane"
-    objects = resolve_objects(collector, spec.objects, scale, table_is_ground=is_table)
+    layout = spec.background.layout
+    surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
+    objects = resolve_objects(collector, spec.objects, scale, surfaces=surfaces)
     scene = resolved.Scene(
         name=spec.name or name,
         photo=resolved.Photo(
@@ -71,6 +74,10 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         seed=spec.seed,
         extras=MappingProxyType(_extras(spec)),
         camera_rig=resolve_rig(collector, spec, names),
+        blend_file=find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
+        if spec.scene is not None
+        else None,
+        bodies=MappingProxyType(resolve_bodies(collector, spec)),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -99,7 +106,7 @@ def _output(collector: Collector, spec: Spec, original: Resolution) -> resolved.
     for index, form in enumerate(spec.output.formats):
         if form != "mp4":
             collector.not_yet(("output", "formats", index), f"writing {form} is", "use mp4")
-    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1)
+    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1, spec.output.loop)
 
 
 def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resolution) -> tuple[Resolution, int, int]:
@@ -140,6 +147,8 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
             has = ", ".join(f"`{name}`" for name in known)
             collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
         chosen[stage] = backend
+    if "render" in spec.backends and "check" not in spec.backends:
+        chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
     lacking = [stage for stage in draft if stage not in chosen]
     if lacking:
         hint = f"use `profile: draft`, or give {', '.join(lacking)} under `backends:`"
@@ -182,17 +191,20 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
         resolve_times(collector, timing, [key.at for key in guidance.strength], collector.below(path, "strength"))
         if name not in names:
             collector.unknown(path, name, names)
-    for name in spec.simulate:
-        collector.not_yet(("simulate", name), "physics is")
-        if name not in names:
-            collector.unknown(("simulate", name), name, names)
     for name, motion in spec.motion.items():
+        check_removed(collector, spec.objects, ("motion", name), name)
         for part in ("rig", "clips", "bones", "joints", "reach"):
             if getattr(motion, part):
                 collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
         _check_motion_files(collector, motion, ("motion", name))
+    for index, key in enumerate(spec.camera.keys):
+        at: SpecPath = ("camera", index)
+        check_removed(collector, spec.objects, (*at, "look_at"), key.look_at)
+        check_removed(collector, spec.objects, (*at, "orbit", "around"), key.orbit and key.orbit.around)
     if spec.scene is not None:
-        find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
-        collector.not_yet(("scene",), "taking an edited .blend is")
+        for section in ("motion", "simulate", "camera"):
+            if collector.has_key((section,)):
+                message = f"`{section}` has no effect beside `scene: {{blend: ...}}`: the file has its own"
+                collector.warn((section,), message, "remove the section")
     if spec.expect is not None:
         collector.not_yet(("expect",), "checking expectations is", "remove the section")

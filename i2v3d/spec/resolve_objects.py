@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -9,34 +10,44 @@ from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath, path_text
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import FONT, MESH, find_file, find_picture
+from i2v3d.spec.references import FONT, MESH, find_file
+from i2v3d.spec.resolve_edits import check_removed, mesh_of, resolve_edits, resolve_parent
 from i2v3d.spec.resolve_prompts import resolve_prompts
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.objects import Mesh, SceneObject
 
 
+@dataclass(frozen=True)
+class Surfaces:
+    """What of the background things may stand on: a table, and whether the ground is known by its mesh only."""
+
+    has_table: bool
+    ground_is_mesh: bool
+
+
 def resolve_objects(
-    collector: Collector, objects: dict[str, SceneObject], scale: PhotoScale, *, table_is_ground: bool
+    collector: Collector, objects: dict[str, SceneObject], scale: PhotoScale, *, surfaces: Surfaces
 ) -> tuple[resolved.SceneObject, ...]:
     """Returns the objects in spec order; what is wrong or not possible yet is noted."""
-    names = tuple(objects)
     found = []
     for name, thing in objects.items():
         path: SpecPath = ("objects", name)
         _check_kind(collector, path, name, thing)
-        _note_unavailable(collector, path, thing, names)
+        _check_removed(collector, path, thing)
         original = _original_of(collector, path, name, objects)
         prompts = resolve_prompts(collector, (*path, "segment"), thing.segment, scale) if thing.segment else None
         shape = _shape(collector, path, thing.mesh if original is None else (thing.mesh or objects[original].mesh))
-        stands = thing.distance is None if thing.stands is None else thing.stands
+        is_copied = any(other.copy_of == name for other in objects.values())
+        rests_somewhere = thing.distance is None and (is_copied or not thing.remove)
+        stands = rests_somewhere if thing.stands is None else thing.stands
         found.append(
             resolved.SceneObject(
                 name=name,
                 prompts=prompts,
                 copy_of=original,
                 shape=shape,
-                place=_place(collector, path, thing, names, table_is_ground=table_is_ground),
+                place=_place(collector, path, objects, surfaces),
                 height_m=thing.height,
                 pivot_m=cast(resolved.Vector, tuple(thing.pivot)),
                 contact_y_px=scale.row(thing.contact),
@@ -44,6 +55,10 @@ def resolve_objects(
                 distance_m=thing.distance,
                 class_name=thing.class_name,
                 spec_path=path_text(path),
+                edits=resolve_edits(collector, path, thing, objects),
+                is_removed=thing.remove,
+                parent=resolve_parent(collector, path, name, objects),
+                mesh_of=mesh_of(name, objects),
             )
         )
     return tuple(found)
@@ -85,29 +100,12 @@ def _original_of(collector: Collector, path: SpecPath, name: str, objects: dict[
         original = following
 
 
-def _note_unavailable(collector: Collector, path: SpecPath, thing: SceneObject, names: tuple[str, ...]) -> None:
-    for key, value, what in (
-        ("replace", thing.replace, "replacing objects is"),
-        ("remove", thing.remove or None, "removing objects is"),
-        ("parent", thing.parent, "hanging objects on others is"),
-        ("material", thing.material, "material edits are"),
-        ("shape", thing.shape, "shape edits are"),
-    ):
-        if value is not None:
-            collector.not_yet((*path, key), what)
-    if thing.replace is not None and thing.replace.file is not None:
-        find_file(collector, (*path, "replace", "file"), thing.replace.file, MESH)
-    if thing.material is not None and thing.material.image is not None:
-        find_picture(collector, (*path, "material", "image"), thing.material.image, "material")
-    if thing.shape is not None and thing.shape.displace is not None:
-        find_picture(collector, (*path, "shape", "displace"), thing.shape.displace, "height picture")
-    if thing.parent is not None and thing.parent.split(".")[0] not in names and thing.parent not in names:
-        collector.unknown((*path, "parent"), thing.parent.split(".")[0], names)
-    if thing.replace is not None and thing.replace.object is not None and thing.replace.object not in names:
-        collector.unknown((*path, "replace"), thing.replace.object, names)
+def _check_removed(collector: Collector, path: SpecPath, thing: SceneObject) -> None:
+    if thing.remove and thing.segment is None:
+        collector.error((*path, "remove"), "only what is in the photo can be taken out of it", "leave the object out")
 
 
-def _shape(collector: Collector, path: SpecPath, mesh: Mesh | None) -> resolved.MeshShape:
+def _shape(collector: Collector, path: SpecPath, mesh: Mesh | None) -> resolved.MeshShape | resolved.TextShape:
     path = (*path, "mesh")
     default = resolved.Inflate(thickness=0.6, back="mirror")
     if mesh is None:
@@ -125,30 +123,35 @@ def _shape(collector: Collector, path: SpecPath, mesh: Mesh | None) -> resolved.
         file = find_file(collector, collector.below(path, "file"), mesh.file, MESH)
         return resolved.MeshFile(file or Path(mesh.file))
     if mesh.text is not None:
-        if mesh.text.font is not None:
-            find_file(collector, (*path, "text", "font"), mesh.text.font, FONT)
-        collector.not_yet(collector.below(path, "text"), "text objects are")
-    else:
-        hint = "use inflate, lathe, card, box or a mesh file"
-        collector.not_yet(collector.below(path, "model"), f"the mesh model `{mesh.model}` is", hint)
+        font = mesh.text.font
+        file = None if font is None else find_file(collector, (*path, "text", "font"), font, FONT)
+        return resolved.TextShape(mesh.text.content, file, mesh.text.depth)
+    hint = "use inflate, lathe, card, box or a mesh file"
+    collector.not_yet(collector.below(path, "model"), f"the mesh model `{mesh.model}` is", hint)
     return default
 
 
 def _place(
-    collector: Collector, path: SpecPath, thing: SceneObject, names: tuple[str, ...], *, table_is_ground: bool
+    collector: Collector, path: SpecPath, objects: dict[str, SceneObject], surfaces: Surfaces
 ) -> resolved.Place | None:
+    names, thing = tuple(objects), objects[str(path[1])]
     place, path = thing.place, (*path, "place")
     if place is None:
         return resolved.Place((0.0, 0.0, 0.0), True, 0.0) if thing.copy_of is not None else None
-    if place.on == "table" and not table_is_ground:
+    if place.on == "table" and not surfaces.has_table:
         collector.error((*path, "on"), "there is no table", "write `on: ground`, or `background: {layout: table}`")
-    elif place.on not in (None, "ground", "table"):
-        if place.on in names:
-            collector.not_yet((*path, "on"), "standing on another object is", "give `at: [x, y, z]`")
+    on = None if place.on == "table" else place.on
+    if on not in (None, "ground"):
+        if on == path[1]:
+            collector.error((*path, "on"), f"`{on}` can't stand on itself", "name another object, or `ground`")
+        elif on in names:
+            check_removed(collector, objects, (*path, "on"), on)
         else:
-            collector.unknown((*path, "on"), str(place.on), ("ground", "table", *names), what="surface")
+            collector.unknown((*path, "on"), str(on), ("ground", "table", *names), what="surface")
     at = tuple(place.at or (0.0, 0.0))
     if place.on is not None and len(at) == 3:
         collector.error((*path, "at"), "the height is given twice, by `on` and by the third number", "leave one out")
     at_m = cast(resolved.Vector, (*at, 0.0)[:3])
-    return resolved.Place(at_m, thing.copy_of is not None and place.on is None, place.turn)
+    if on == "ground" and not surfaces.ground_is_mesh:
+        on = None  # the declared ground is Z = 0
+    return resolved.Place(at_m, thing.copy_of is not None and place.on is None, place.turn, on)

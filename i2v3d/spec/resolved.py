@@ -8,8 +8,9 @@ numbers from zero. Stages read nothing else of a spec.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from i2v3d.geometry.resolution import Resolution
@@ -44,11 +45,15 @@ class Photo:
 
 @dataclass(frozen=True)
 class Output:
-    """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one)."""
+    """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one).
+
+    is_loop: The last frame is meant to equal the first.
+    """
 
     size: Resolution
     fps: float
     frame_count: int
+    is_loop: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,45 @@ class MeshFile:
     file: Path
 
 
+@dataclass(frozen=True)
+class TextShape:
+    """Letters with depth. font: None = Blender's own; depth_m: None = a fifth of a line's height."""
+
+    content: str
+    font: Path | None
+    depth_m: float | None
+
+
 MeshShape = Inflate | Lathe | Card | Box | MeshFile
+
+
+@dataclass(frozen=True)
+class MeshEdits:
+    """Changes of an object's finished mesh, in the order of these fields.
+
+    Attributes:
+        replaced_by: Object whose mesh stands in its place, fitted to its box, or None.
+        replaced_file: A mesh file in its place, or None.
+        part: `top`, `bottom`, `left` or `right` half that shape edits change; None for all of it.
+        scale: Factor per axis.
+        bend_rad: Bend to the right along the height.
+        twist_rad: Twist about the vertical along the height.
+        displace_file: Height picture laid round the object, or None.
+        displace_m: How far white is pushed outwards; None = a twentieth of the height.
+        image_file: Picture that replaces the texture, or None.
+        tint: Factors 0..1 on linear red, green, blue, or None.
+    """
+
+    replaced_by: str | None = None
+    replaced_file: Path | None = None
+    part: str | None = None
+    scale: Vector = (1.0, 1.0, 1.0)
+    bend_rad: float = 0.0
+    twist_rad: float = 0.0
+    displace_file: Path | None = None
+    displace_m: float | None = None
+    image_file: Path | None = None
+    tint: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -126,11 +169,14 @@ class Place:
         at_m: World position of the object's pivot.
         is_relative: True when `at_m` is an offset from the rest place of the object it copies.
         turn_rad: Turn about the world's Z axis.
+        on: Object that it stands on: `at_m` is then counted from that object's pivot, its height found; or
+            `ground` where the ground has no declared height (a depth file).
     """
 
     at_m: Vector
     is_relative: bool
     turn_rad: float
+    on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,12 +196,16 @@ class SceneObject:
         distance_m: z-depth for an object that does not stand on the ground, or None.
         class_name: Text for generative backends, or empty.
         spec_path: `objects.rocket`.
+        edits: Changes of its mesh, or None.
+        is_removed: It is cut out of the picture and not drawn.
+        parent: Object whose motion it takes part in, or None.
+        mesh_of: Object whose finished mesh it shows; None = that of `copy_of`, else its own.
     """
 
     name: str
     prompts: Prompts | None
     copy_of: str | None
-    shape: MeshShape
+    shape: MeshShape | TextShape
     place: Place | None
     height_m: float | None
     pivot_m: Vector
@@ -164,6 +214,15 @@ class SceneObject:
     distance_m: float | None
     class_name: str
     spec_path: str
+    edits: MeshEdits | None = None
+    is_removed: bool = False
+    parent: str | None = None
+    mesh_of: str | None = None
+
+    @property
+    def mesh_owner(self) -> str:
+        """Name of the object whose finished mesh it shows."""
+        return self.mesh_of or self.copy_of or self.name
 
 
 @dataclass(frozen=True)
@@ -329,6 +388,24 @@ class CameraRig:
 
 
 @dataclass(frozen=True)
+class RigidBody:
+    """A rigid body of the simulation.
+
+    Attributes:
+        mass_kg: Its mass.
+        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
+        velocity_m_s: At the start, world axes.
+        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
+    """
+
+    mass_kg: float
+    friction: float
+    bounce: float
+    velocity_m_s: Vector
+    is_fixed: bool
+
+
+@dataclass(frozen=True)
 class Keyframing:
     """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
 
@@ -343,6 +420,8 @@ class Scene:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        blend_file: An artist's .blend in place of the generated scene, or None.
+        bodies: Rigid bodies by object name, in the order of the objects.
     """
 
     name: str
@@ -359,3 +438,10 @@ class Scene:
     seed: int
     extras: Mapping[str, Any]
     camera_rig: CameraRig = CameraRig()
+    blend_file: Path | None = None
+    bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def drawn(self) -> tuple[SceneObject, ...]:
+        """The objects that are in the scene, in spec order: their ids are 2, 3, ..."""
+        return tuple(thing for thing in self.objects if not thing.is_removed)

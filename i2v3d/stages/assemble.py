@@ -27,7 +27,9 @@ from i2v3d.blender.run import run_script
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Resolution, transform_points
 from i2v3d.geometry.placement import crossed_surface, is_in_picture, is_inside
+from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
@@ -66,18 +68,20 @@ class Outputs:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene."""
+    """Yields the one node of a scene, unless an artist's file takes its place (`open_blend`)."""
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
-    originals = [thing for thing in scene.objects if thing.copy_of is None]
+    owners = mesh_owners(scene)
     yield Node(
         name="assemble",
         stage="assemble",
-        params=Params(tuple(folders[thing.name] for thing in originals), scene.output.size),
+        params=Params(tuple(folders[name] for name in owners), scene.output.size),
         inputs={
             "script": OutputRef("scene_script", "script"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": layout_ref(scene),
             "background": OutputRef("background_mesh", "mesh"),
-            "meshes": tuple(OutputRef(f"foreground_mesh[{thing.name}]", "mesh") for thing in originals),
+            "meshes": tuple(mesh_ref(scene, name) for name in owners),
         },
         origins={"camera": "camera", "folders": "objects", "size": "output.size"},
     )

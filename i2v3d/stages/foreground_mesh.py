@@ -17,11 +17,12 @@ from i2v3d.geometry.frames import Array, invert_rigid
 from i2v3d.geometry.mesh_checks import find_mesh_faults
 from i2v3d.geometry.orbit_views import six_view_cameras
 from i2v3d.geometry.rasterise import draw_view
-from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile, Vector
+from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile, TextShape, Vector
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
+from i2v3d.stages.edit_mesh import REPLACEMENT, needed_meshes
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import Scene
+    from i2v3d.spec.resolved import Scene, SceneObject
 
 _SAMPLES = 2
 
@@ -62,8 +63,13 @@ class Outputs:
 
 def nodes(scene: Scene) -> Iterable[Node]:
     """Yields one node per object that has a mesh of its own."""
+    needed = needed_meshes(scene)
     for thing in scene.objects:
-        if thing.copy_of is not None:
+        if thing.name not in needed:
+            continue
+        if thing.edits is not None and thing.edits.replaced_file is not None:
+            yield _replacement(scene, thing, thing.edits.replaced_file)
+        if thing.copy_of is not None or isinstance(thing.shape, TextShape):
             continue
         file = thing.shape.file if isinstance(thing.shape, MeshFile) else None
         shape = None if isinstance(thing.shape, MeshFile) else thing.shape
@@ -87,6 +93,20 @@ def nodes(scene: Scene) -> Iterable[Node]:
                 "cutout": f"{thing.spec_path}.segment",
             },
         )
+
+
+def _replacement(scene: Scene, thing: SceneObject, file: Path) -> Node:
+    """Returns the node of a file that takes an object's place; `edit_mesh` fits it."""
+    path = f"{thing.spec_path}.replace.file"
+    layout = OutputRef("layout", "layout" if thing.prompts is None else "seen")
+    return Node(
+        name=f"foreground_mesh[{REPLACEMENT.format(thing.name)}]",
+        stage="foreground_mesh",
+        params=Params(thing.name, None, None),
+        inputs={"cutout": None, "layout": layout, "file": SourceFile(file, path)},
+        backend=scene.backends["foreground_mesh"],
+        origins={"file": path},
+    )
 
 
 @stage(

@@ -39,7 +39,7 @@ from i2v3d.geometry.layout_solve import (
     source_camera,
     standing_height,
 )
-from i2v3d.spec.resolved import Lathe, MeshFile, Place, Vector
+from i2v3d.spec.resolved import Lathe, MeshFile, Place, TextShape, Vector
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
             contact_y_px=thing.contact_y_px,
             is_standing=thing.is_standing,
             distance_m=thing.distance_m,
-            is_mesh_file=isinstance(thing.shape, MeshFile),
+            is_mesh_file=isinstance(thing.shape, MeshFile | TextShape),
             has_round_base=isinstance(thing.shape, Lathe),
         )
         for thing in scene.objects

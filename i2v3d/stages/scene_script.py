@@ -7,7 +7,7 @@ with named objects, actions and cameras, and writes the scene cache that every r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,17 @@ from i2v3d.geometry.camera_rig import TrackPose
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
 from i2v3d.spec.resolved import CameraFollow, CameraShake
+from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
 from i2v3d.stages.camera_track import has_track
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, Scene, SceneObject
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
+# What bodies fall on, by layout: a level ground of this height, the background's mesh, or nothing.
+_GROUNDS: Mapping[str, float | str | None] = {"depth": "mesh", "backdrop": None}
 _LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 
@@ -41,11 +44,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class ScriptObject:
-    """An object as the script has it: its name, its mesh folder below `assets/`, and its motion."""
+    """An object as the script has it: its name, its mesh folder below `assets/`, its motion, and what it hangs on."""
 
     name: str
     assets: str
     motion: tuple[MotionKey, ...]
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Params:
     camera_path: tuple[CameraKey, ...]
     follow: CameraFollow | None = None
     shake: CameraShake | None = None
+    bodies: tuple[tuple[str, RigidBody], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def mesh_folders(objects: tuple[SceneObject, ...]) -> dict[str, str]:
     for index, thing in enumerate(objects):
         letters = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in thing.name[:40])
         folders[thing.name] = f"{FIRST_OBJECT_ID + index}_{letters}"
-    originals = {thing.name: thing.copy_of for thing in objects}
+    originals = {
+        thing.name: None if thing.mesh_of == thing.name else thing.mesh_of or thing.copy_of for thing in objects
+    }
     return {name: folders[_original(name, originals)] for name in folders}
 
 
@@ -95,18 +102,20 @@ def _original(name: str, originals: dict[str, str | None]) -> str:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene.
+    """Yields the one node of a scene, unless an artist's file takes its place.
 
     Raises:
         GraphError: There are more objects than ids.
     """
     most = _LAST_OBJECT_ID + 1 - FIRST_OBJECT_ID
-    if len(scene.objects) > most:
-        raise GraphError(f"the scene has {len(scene.objects)} objects; the limit is {most}")
+    if len(scene.drawn) > most:
+        raise GraphError(f"the scene has {len(scene.drawn)} objects; the limit is {most}")
+    if scene.blend_file is not None:
+        return
     folders = mesh_folders(scene.objects)
     objects = tuple(
-        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())))
-        for thing in scene.objects
+        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())), thing.parent)
+        for thing in scene.drawn
     )
     yield Node(
         name="scene_script",
@@ -122,9 +131,10 @@ def nodes(scene: Scene) -> Iterable[Node]:
             camera_path=tuple(scene.camera_path),
             follow=scene.camera_rig.follow,
             shake=scene.camera_rig.shake,
+            bodies=tuple(scene.bodies.items()),
         ),
         inputs={
-            "layout": OutputRef("layout", "layout"),
+            "layout": layout_ref(scene),
             "track": OutputRef("camera_track", "track") if has_track(scene) else None,
         },
         origins={
@@ -135,6 +145,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "camera_path": "camera",
             "follow": "camera.follow",
             "shake": "camera.handheld",
+            "bodies": "simulate",
         },
     )
 
@@ -170,6 +181,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_path": [_path_key(key) for key in params.camera_path],
             "camera_rig": _rig(params),
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
+            "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
         },
     )
     return Outputs(Script(folder))
@@ -199,6 +212,7 @@ def _thing(object_id: int, thing: ScriptObject, rest: ObjectRest) -> dict[str, A
         "world_from_object": _rows(rest.world_from_object),
         "scale": float(rest.scale),
         "motion": object_motion(thing.motion),
+        "parent": thing.parent,
     }
 
 

@@ -257,11 +257,11 @@ UNAVAILABLE = {
     "profile: paper": "profile: profile paper is not available yet",
     "backends: {segment: sam2}": "backends.segment: backend `sam2` of stage segment is not available yet",
     "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
-    "scene: {blend: edited.blend}": "scene: taking an edited .blend is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
     "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
-    "simulate: {rocket: rigid}": "simulate.rocket: physics is not available yet",
+    "simulate: {rocket: cloth}": "simulate.rocket: simulating cloth bodies is not available yet",
+    "simulate: {rocket: soft}": "simulate.rocket: simulating soft bodies is not available yet",
     "motion: {rocket: {rig: humanoid, clips: [walk]}}": "motion.rocket.rig: `rig` in a motion is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
@@ -275,21 +275,72 @@ def test_what_is_not_possible_yet_is_checked_and_named_with_its_line(load, text)
     assert all(problem.severity == "warning" for problem in loaded.unavailable)
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        "material: {tint: '#ff0000'}",
-        "shape: {twist: 20deg}",
-        "mesh: instantmesh",
-        "parent: rocket",
-        "remove: true",
-        "mesh: {text: HELLO}",
-        "place: {on: rocket}",
-    ],
-)
+@pytest.mark.parametrize("edit", ["mesh: instantmesh", "parent: rocket.nose"])
 def test_edits_of_objects_are_named_as_not_possible_yet(load, edit):
     loaded = load(f"source: photo.jpg\n{OBJECT}    {edit}\n")
     assert [problem.line for problem in loaded.unavailable] == [5]
+
+
+def test_edits_are_resolved_with_their_units(load):
+    edits = "    material: {tint: '#ff8000'}\n    shape: {part: top, twist: 20deg, scale: [1, 1, 2]}\n"
+    (thing,) = scene_of(load, OBJECT + edits).objects
+    assert thing.edits.tint == pytest.approx((1.0, 0.2159, 0.0), abs=1e-4)
+    assert thing.edits.twist_rad == pytest.approx(math.radians(20))
+    assert (thing.edits.part, thing.edits.scale) == ("top", (1.0, 1.0, 2.0))
+
+
+def test_a_copy_with_edits_has_a_mesh_of_its_own_and_its_copies_share_that(load):
+    copies = "  red: {copy: rocket, material: {tint: '#ff0000'}}\n  third: {copy: red}\n  plain: {copy: rocket}\n"
+    things = scene_of(load, OBJECT + copies).objects
+    assert [thing.mesh_owner for thing in things] == ["rocket", "red", "red", "rocket"]
+
+
+def test_a_removed_object_is_not_drawn(load):
+    scene = scene_of(load, OBJECT + "    remove: true\n  twin: {copy: rocket}\n")
+    assert [thing.name for thing in scene.drawn] == ["twin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("    parent: rocket\n", "objects hang on each other in a circle: `rocket` -> `rocket`"),
+        ("  twin: {copy: rocket, place: {on: twin}}\n", "`twin` can't stand on itself"),
+        ("  twin: {copy: rocket, remove: true}\n", "only what is in the photo can be taken out of it"),
+        ("    remove: true\nmotion: {rocket: [{at: 1s, move: [0, 0, 1]}]}\n", "`rocket` is removed from the scene"),
+        ("    remove: true\ncamera: [{at: 1s, look_at: rocket}]\n", "`rocket` is removed from the scene"),
+        ("    replace: rocket\n", "the replacements go in a circle: `rocket` -> `rocket`"),
+        ("    material: {tint: reddish}\n", "`reddish` is not a colour"),
+        ("    shape: {scale: [1, 0, 1]}\n", "a size factor must be above 0"),
+    ],
+)
+def test_an_edit_that_can_not_be_is_told(load, text, said):
+    with pytest.raises(SpecError) as caught:
+        scene_of(load, OBJECT + text)
+    assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
+
+
+def test_a_rigid_body_has_the_photos_units(load):
+    bodies = scene_of(load, OBJECT + "simulate: {rocket: {rigid: {mass: 4g, velocity: [0, 10cm, 0]}}}\n").bodies
+    assert bodies["rocket"].mass_kg == pytest.approx(0.004)
+    assert bodies["rocket"].velocity_m_s == (0.0, pytest.approx(0.1), 0.0)
+    assert not bodies["rocket"].is_fixed
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("motion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {rocket: rigid}\n", "changes its size"),
+        (
+            "motion: {rocket: [{at: 1s, move: [1, 0, 0]}]}\nsimulate: {rocket: {rigid: {velocity: [1, 0, 0]}}}\n",
+            "`rocket` has keys, which give it its velocity",
+        ),
+        ("  twin: {copy: rocket, parent: rocket}\nsimulate: {twin: rigid}\n", "can't hang on `rocket`"),
+    ],
+)
+def test_what_a_rigid_body_can_not_do_is_told(load, text, said):
+    with pytest.raises(SpecError) as caught:
+        scene_of(load, OBJECT + text)
+    assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
 
 
 def test_a_stage_may_take_another_backend(load):

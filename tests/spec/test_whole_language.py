@@ -33,12 +33,7 @@ def test_every_section_loads_and_what_is_not_possible_yet_is_named(project):
         "scene",
     }
     assert [problem.path for problem in loaded.unavailable] == [
-        "objects.hero.material",
-        "objects.hero.shape",
-        "objects.sword.mesh.text",
         "objects.sword.parent",
-        "objects.other.replace",
-        "objects.gone.remove",
         "objects.gone.mesh",
         "motion.hero.rig",
         "motion.hero.clips",
@@ -46,7 +41,6 @@ def test_every_section_loads_and_what_is_not_possible_yet_is_named(project):
         "motion.hero.reach",
         "motion.hero.bones",
         "simulate.flag",
-        "simulate.twin",
         "expect",
     ]
 

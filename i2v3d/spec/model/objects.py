@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -31,6 +32,7 @@ from i2v3d.spec.model.base import (
 from i2v3d.spec.suggest import hint_for
 from i2v3d.spec.units import describe
 
+_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 MESH_FORMS = ("inflate", "lathe", "card", "box", "file", "text", "model")
 MESH_MODELS = ("instantmesh", "triposr", "zero123plus", "trellis", "trellis2", "hunyuan3d", "sf3d", "sam3d")
 
@@ -189,7 +191,7 @@ class Place(SpecPart):
 
     at: Annotated[list[Length], BeforeValidator(_two_or_three)] | None = documented(
         None,
-        "[x, y] or [x, y, z], world axes; for a copy relative to the original.",
+        "[x, y] or [x, y, z], world axes; for a copy relative to the original, with `on: OBJECT` to that.",
         unit="m",
         examples=(["40m", 0, 0],),
     )
@@ -197,21 +199,42 @@ class Place(SpecPart):
     turn: Angle = documented(0.0, "Turn about the vertical.", unit="deg", examples=("90deg",))
 
 
+def _colour(value: str) -> str:
+    if not _HEX_COLOUR.match(value):
+        raise wrong(f"`{value}` is not a colour", "give red, green and blue as `#ffcc88`")
+    return value
+
+
+def _factors(value: Any) -> Any:
+    if not all(factor > 0 for factor in value):
+        raise wrong("a size factor must be above 0", "for example [1, 1, 1.2]")
+    return value
+
+
 class Material(SpecPart):
     """An edit of an object's colours."""
 
-    tint: Text | None = documented(None, "A colour that multiplies the texture.", examples=("#ffcc88",))
+    tint: Annotated[Text, AfterValidator(_colour)] | None = documented(
+        None, "A colour that multiplies the texture.", examples=("#ffcc88",)
+    )
     image: FilePath | None = documented(None, "A picture that replaces the texture.", examples=("paint.png",))
 
 
 class ShapeEdit(SpecPart):
     """An edit of an object's geometry."""
 
-    part: Text | None = documented(None, "Which part: `top`, `bottom`, `left`, `right`; all of it.", examples=("top",))
-    scale: NumberVector | None = documented(None, "Factor per axis.", examples=([1, 1, 1.2],))
+    part: Annotated[str, Word("top", "bottom", "left", "right")] | None = documented(
+        None, "Which part: `top`, `bottom`, `left`, `right`; all of it.", examples=("top",)
+    )
+    scale: Annotated[NumberVector, AfterValidator(_factors)] | None = documented(
+        None, "Factor per axis.", examples=([1, 1, 1.2],)
+    )
     bend: Angle | None = documented(None, "Bend along the height.", unit="deg", examples=("20deg",))
     twist: Angle | None = documented(None, "Twist about the vertical.", unit="deg", examples=("45deg",))
     displace: FilePath | None = documented(None, "Height picture, white is outwards.", examples=("bumps.png",))
+    amount: Annotated[Length, AfterValidator(positive)] | None = documented(
+        None, "How far white of `displace` goes out; a twentieth of the height.", unit="m", examples=("5cm",)
+    )
 
 
 class Replacement(SpecPart):

@@ -13,6 +13,7 @@ from i2v3d.spec.model.base import (
     Angle,
     AsList,
     FilePath,
+    Flag,
     Length,
     Number,
     PointPair,
@@ -139,6 +140,7 @@ class Output(SpecPart):
             examples=("2.5s", "60f"),
         )
     )
+    loop: Flag = documented(False, "The end is meant to meet the start; `validate --deep` checks it.", examples=(True,))
     formats: Annotated[list[Annotated[str, Word(*OUTPUT_FORMATS)]], AsList] = documented(
         ["mp4"], "Files to write.", examples=(["mp4"],)
     )

@@ -48,7 +48,11 @@ class SourceCamera:
 
 @dataclass(frozen=True)
 class Thing:
-    """One object: its id in the passes, its mesh folder, where it rests, and its motion about that."""
+    """One object: its id in the passes, its mesh folder, where it rests, its motion about that, and what carries it.
+
+    What is carried by `parent` takes part in that one's motion, and its own is counted in the parent's rest axes.
+    `simulated` (frames, 4, 4), where there is one, is its motion from rest in the world.
+    """
 
     name: str
     id: int
@@ -56,16 +60,24 @@ class Thing:
     world_from_object: Rows
     scale: float = 1.0
     motion: Motion = field(default_factory=dict)
+    parent: str | None = None
+    simulated: Array | None = None
 
 
 @dataclass(frozen=True)
 class Placed:
-    """What the scene cache reads back: the Blender object of each id and the folder of its mesh."""
+    """What the scene cache reads back: the Blender object of each id and the folder of its mesh.
+
+    Where the mesh folder holds vertices more than once or after modifiers, `corners` is the evaluated vertex of
+    each, and `count` how many those are.
+    """
 
     name: str
     id: int
     assets: str
     mesh_object: Any  # bpy type
+    corners: Array | None = None
+    count: int | None = None
 
 
 def new_scene(clip: Clip) -> Any:  # Any: bpy types
@@ -112,6 +124,13 @@ def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Place
         if thing.assets not in loaded:
             loaded[thing.assets] = meshes.load_mesh(assets / thing.assets, thing.name)
         placed.append(_add_object(collection, thing, loaded[thing.assets]))
+    movers = {thing.name: thing.mesh_object.parent or thing.mesh_object for thing in placed}
+    rests = {name: mover.matrix_basis.copy() for name, mover in movers.items()}
+    for thing in things:
+        if thing.parent is not None:
+            # Nothing moves by hanging it up: the child stays where it is as long as the parent rests.
+            movers[thing.name].parent = movers[thing.parent]
+            movers[thing.name].matrix_parent_inverse = rests[thing.parent].inverted()
     return placed
 
 
@@ -184,11 +203,11 @@ def camera_track(
     """
     start = _source_view(clip, source)
     middle = np.array([clip.width / 2, clip.height / 2])
-    rest = {thing.name: _centre_at({}, 0.0, thing, centres) for thing in things}
+    rest = {thing.name: transform_points(rest_pose(thing), centres[thing.name]) for thing in things}
     by_name = {thing.name: thing for thing in things}
 
     def point_at(name: str, moment: float) -> Array:
-        return _centre_at(by_name[name].motion, moment, by_name[name], centres)
+        return transform_points(pose_at(by_name[name], moment, by_name), centres[name])
 
     cameras = []
     for frame in range(clip.frame_count):
@@ -204,10 +223,22 @@ def camera_track(
     return cameras
 
 
-def _centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
+def rest_pose(thing: Thing) -> Array:
+    """Returns `world_from_object` (4, 4) at rest, with the scale."""
+    return world_from_object_at({}, 0.0, rest=np.array(thing.world_from_object, np.float64), scale=thing.scale)
+
+
+def pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
+    """Returns `world_from_object` (4, 4) at a frame, with the motion of what carries it."""
+    if thing.simulated is not None:
+        step = min(max(round(frame), 0), len(thing.simulated) - 1)
+        return np.asarray(thing.simulated[step] @ rest_pose(thing))
     rest = np.array(thing.world_from_object, dtype=np.float64)
-    pose = world_from_object_at(motion, frame, rest=rest, scale=thing.scale)
-    return transform_points(pose, centres[thing.name])
+    pose = world_from_object_at(thing.motion, frame, rest=rest, scale=thing.scale)
+    if thing.parent is None:
+        return pose
+    parent = by_name[thing.parent]
+    return np.asarray(pose_at(parent, frame, by_name) @ np.linalg.inv(rest_pose(parent)) @ pose)
 
 
 def _centres(placed: Sequence[Placed]) -> dict[str, Array]:

@@ -120,14 +120,17 @@ def _image_from_camera(clip: Clip, data: Any) -> Array:
 def _world_vertices(thing: Placed, graph: Any) -> Array:
     evaluated = thing.mesh_object.evaluated_get(graph)
     mesh = evaluated.to_mesh()
-    count = len(thing.mesh_object.data.vertices)
+    count = len(thing.mesh_object.data.vertices) if thing.count is None else thing.count
     if len(mesh.vertices) != count:
         raise ValueError(f"{thing.name}: a modifier changes the number of vertices, which the scene cache can't hold")
     local = np.empty(count * 3, np.float32)
     mesh.vertices.foreach_get("co", local)
     evaluated.to_mesh_clear()
     world_from_object = _matrix(evaluated.matrix_world)
-    world = local.reshape(-1, 3) @ world_from_object[:3, :3].T + world_from_object[:3, 3]
+    points = local.reshape(-1, 3)
+    if thing.corners is not None:
+        points = points[thing.corners]
+    world = points @ world_from_object[:3, :3].T + world_from_object[:3, 3]
     return np.ascontiguousarray(world, np.float32)
 
 
