@@ -16,6 +16,7 @@ from i2v3d.spec.references import BLEND, CAMERA_PATH, MOTION, RIG, find_file, fi
 from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_motion import Timing, resolve_camera, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import resolve_objects
+from i2v3d.spec.resolve_rigs import resolve_rigs
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
@@ -69,6 +70,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         backends=_backends(collector, spec),
         seed=spec.seed,
         extras=MappingProxyType(_extras(spec)),
+        rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -185,9 +187,6 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
         if name not in names:
             collector.unknown(("simulate", name), name, names)
     for name, motion in spec.motion.items():
-        for part in ("rig", "clips", "bones", "joints", "reach"):
-            if getattr(motion, part):
-                collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
         _check_motion_files(collector, motion, ("motion", name))
     for form in ("follow", "handheld", "through", "file"):
         if getattr(spec.camera, form) is not None:

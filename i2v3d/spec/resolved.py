@@ -8,7 +8,7 @@ numbers from zero. Stages read nothing else of a spec.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -226,6 +226,46 @@ class MotionKey:
 
 
 @dataclass(frozen=True)
+class RigClip:
+    """A built-in clip on a rig.
+
+    Attributes:
+        start: Frame at which it starts.
+        end: Frame at which it ends, or None for its own end.
+        fade: Frames of blending, or None for the usual.
+        is_loop: Repeats until the end.
+        is_additive: Adds to the clips before it instead of covering them.
+    """
+
+    name: str
+    start: float
+    end: float | None
+    fade: float | None
+    speed: float
+    is_loop: bool
+    is_additive: bool
+
+
+@dataclass(frozen=True)
+class RigMotion:
+    """The rig of an object and what it plays.
+
+    Attributes:
+        preset: Name of a preset of `rigs.presets`.
+        joints: (joint, (x, y) in photo pixels) of pinned joints.
+        bones: (bone, keys): turns on top of the clips.
+        reach: (bone, object name or world point) that the end of an arm goes to.
+    """
+
+    preset: str
+    joints: tuple[tuple[str, tuple[float, float]], ...]
+    clips: tuple[RigClip, ...]
+    bones: tuple[tuple[str, tuple[MotionKey, ...]], ...]
+    reach: tuple[tuple[str, str | Vector], ...]
+    is_foot_locked: bool
+
+
+@dataclass(frozen=True)
 class CameraKey:
     """A key of the camera path: a pose relative to the source view, composed in the order of these fields.
 
@@ -279,6 +319,7 @@ class Scene:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        rigs: By object name.
     """
 
     name: str
@@ -294,3 +335,4 @@ class Scene:
     backends: Mapping[str, str]
     seed: int
     extras: Mapping[str, Any]
+    rigs: Mapping[str, RigMotion] = field(default_factory=dict)

@@ -17,10 +17,12 @@ from i2v3d.errors import GraphError
 from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
+from i2v3d.rigs.script import script_rig
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
+from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigMotion, Scene, SceneObject
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -28,9 +30,10 @@ FIRST_OBJECT_ID = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where everything stands."""
+    """Where everything stands, and the fitted skeletons of the objects in `Params.rigs`."""
 
     layout: Layout
+    rigs: tuple[SkeletonFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Params:
     window_top: int
     objects: tuple[ScriptObject, ...]
     camera_path: tuple[CameraKey, ...]
+    rigs: tuple[tuple[str, RigMotion], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,14 +109,19 @@ def nodes(scene: Scene) -> Iterable[Node]:
             window_top=scene.photo.window_top,
             objects=objects,
             camera_path=tuple(scene.camera_path),
+            rigs=tuple(scene.rigs.items()),
         ),
-        inputs={"layout": OutputRef("layout", "layout")},
+        inputs={
+            "layout": OutputRef("layout", "layout"),
+            "rigs": tuple(OutputRef(f"rig[{name}]", "skeleton") for name in scene.rigs),
+        },
         origins={
             "size": "output.size",
             "fps": "output.fps",
             "frame_count": "output.duration",
             "objects": "motion",
             "camera_path": "camera",
+            "rigs": "motion",
         },
     )
 
@@ -143,9 +152,14 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "background": BACKGROUND_FOLDER,
             "things": [
                 _thing(FIRST_OBJECT_ID + index, thing, layout.objects[thing.name])
+                | {"is_rigged": thing.name in dict(params.rigs)}
                 for index, thing in enumerate(params.objects)
             ],
             "camera_path": [_path_key(key) for key in params.camera_path],
+            "rigs": [
+                script_rig(name, motion, skeleton.read(), fps=params.fps, frame_count=params.frame_count)
+                for (name, motion), skeleton in zip(params.rigs, inputs.rigs, strict=True)
+            ],
         },
     )
     return Outputs(Script(folder))

@@ -54,6 +54,7 @@ class Thing:
     world_from_object: Rows
     scale: float = 1.0
     motion: Motion = field(default_factory=dict)
+    is_rigged: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,11 @@ def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Place
 def _add_object(collection: Any, thing: Thing, mesh: Any) -> Placed:
     rest = np.array(thing.world_from_object, dtype=np.float64)
     place = rest[:3, 3]
+    if thing.is_rigged and mesh.users:
+        mesh = mesh.copy()  # weights are the mesh's, and those of a copy are its own
     mover = mesh_object = bpy.data.objects.new(thing.name, mesh)
     scale = thing.scale
-    if not np.array_equal(rest[:3, :3], np.eye(3)):
+    if thing.is_rigged or not np.array_equal(rest[:3, :3], np.eye(3)):
         # Motion is about world axes, so an object that rests turned is turned below the one that moves.
         mesh_object.name = f"{thing.name} mesh"
         mover = bpy.data.objects.new(thing.name, None)
@@ -147,7 +150,7 @@ def add_cameras(
 ) -> None:
     """Adds the camera with its path baked, one key a frame, and a still one at the source view."""
     collection = _collection(scene, "Cameras")
-    views = camera_track(clip, source, path=path, things=things, centres=_centres(placed))
+    views = camera_track(clip, source, path=path, things=things, centres=centres_of(placed))
     scene.camera = _add_camera(collection, "Camera", views[0])
     if any(not _is_equal_view(view, views[0]) for view in views):
         _bake_camera(scene.camera, views)
@@ -176,27 +179,29 @@ def camera_track(
     """
     start = _source_view(clip, source)
     middle = np.array([clip.width / 2, clip.height / 2])
-    rest = {thing.name: _centre_at({}, 0.0, thing, centres) for thing in things}
+    rest = {thing.name: centre_at({}, 0.0, thing, centres) for thing in things}
     track = []
     for frame in range(clip.frame_count):
         around = Surroundings(
             world_from_source=start.world_from_camera,
             centre_ray=start.intrinsics.rays(middle),
             rest_points=rest,
-            points={thing.name: _centre_at(thing.motion, frame, thing, centres) for thing in things},
+            points={thing.name: centre_at(thing.motion, frame, thing, centres) for thing in things},
         )
         view = view_at(path, frame, around)
         track.append(Camera(_zoomed(start.intrinsics, view.zoom), view.world_from_camera))
     return track
 
 
-def _centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
+def centre_at(motion: Motion, frame: float, thing: Thing, centres: Mapping[str, Array]) -> Array:
+    """Returns where the middle of an object is at a frame, world."""
     rest = np.array(thing.world_from_object, dtype=np.float64)
     pose = world_from_object_at(motion, frame, rest=rest, scale=thing.scale)
     return transform_points(pose, centres[thing.name])
 
 
-def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
+def centres_of(placed: Sequence[Placed]) -> dict[str, Array]:
+    """Returns the centre of each object's bounds in its mesh's own frame."""
     centres = {}
     for thing in placed:
         corners = np.array([tuple(corner) for corner in thing.mesh_object.bound_box], dtype=np.float64)
