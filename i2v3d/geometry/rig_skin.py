@@ -18,6 +18,7 @@ WELD_SHARE = 1e-6  # of the mesh's extent; nearer vertices are one place
 CRACK_M = 1e-4  # on a figure of 1.7 m
 FIGURE_M = 1.7
 MAX_STRETCH = 3.0
+SMALL_ISLAND = 0.02  # of the largest piece's vertices
 BONES_PER_VERTEX = 4  # what glTF and game engines take
 
 
@@ -87,6 +88,19 @@ def rigid_weights(points: Array, faces: Array, rig: Rig) -> Array:
         weights[taken] = 0.0
         weights[taken, index] = 1.0
     return weights
+
+
+def stiffened(weights: Array, faces: Array) -> Array:
+    """Returns the weights with each small island moving as one: what is left over of a mesh must not tear."""
+    label = pieces(faces, len(weights))
+    sizes = np.bincount(label)
+    is_small = (sizes < SMALL_ISLAND * sizes.max())[label]
+    if not is_small.any():
+        return weights
+    sums = np.zeros((len(sizes), weights.shape[1]))
+    np.add.at(sums, label, weights)
+    whole = strongest(sums)
+    return np.where(is_small[:, None], whole[label], weights)
 
 
 def strongest(weights: Array) -> Array:

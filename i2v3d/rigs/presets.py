@@ -181,7 +181,7 @@ HUMANOID = Preset(
             "shin_right": (45, 0, 0),
         },
         {"upper_arm_right": (-35, 0, 0), "spine": (0, 0, 25), "neck": (15, 0, 0), "head": (0, 0, 30)},
-        {"spine": (25, 0, 0), "thigh_left": (-60, 0, 0), "shin_left": (70, 0, 0), "shoulder_left": (0, -15, 0)},
+        {"spine": (20, 0, 0), "thigh_left": (-40, 0, 0), "shin_left": (50, 0, 0), "shoulder_left": (0, -15, 0)},
     ),
 )
 

@@ -23,13 +23,21 @@ from lib.motion import world_from_object_at
 from lib.rig import Rig
 from lib.rig_curves import quaternion
 from lib.rig_pose import Goal, Pose, poses
-from lib.rig_skin import nearest_bone_weights, pieces, rigid_weights, skin_faults, strongest, weld
+from lib.rig_skin import (
+    SMALL_ISLAND,
+    nearest_bone_weights,
+    pieces,
+    rigid_weights,
+    skin_faults,
+    stiffened,
+    strongest,
+    weld,
+)
 
 Array = NDArray[Any]
 
 STAND_IN_SIZE = 2.0  # metres; bone heat fails on very small and very large bodies
 VOXELS = 72  # along the stand-in's longest side
-SMALL_ISLAND = 0.02  # of the largest one's vertices
 
 
 class RigError(ValueError):
@@ -72,8 +80,9 @@ def bind(rig: Rig, vertices: Array, faces: Array) -> Array:
         ways = (("hard parts", lambda: rigid_weights(places, welded, rig)),)
     else:
         ways = (
-            ("bone heat", lambda: _heat_weights(rig, places, welded)),
-            ("nearest bones", lambda: nearest_bone_weights(places, rig)),
+            ("bone heat", lambda: _heat_weights(rig, places, welded, is_remeshed=True)),
+            ("bone heat on the open mesh", lambda: _heat_weights(rig, places, welded, is_remeshed=False)),
+            ("nearest bones", lambda: stiffened(nearest_bone_weights(places, rig), welded)),
         )
     found = []
     for name, way in ways:
@@ -89,14 +98,14 @@ def bind(rig: Rig, vertices: Array, faces: Array) -> Array:
     raise RigError(f"the mesh of {rig.object} can't be bound to its rig ({'; '.join(found)})")
 
 
-def _heat_weights(rig: Rig, places: Array, faces: Array) -> Array | None:
-    """Returns (places, bones) weights by bone heat on a closed stand-in, or None when heat found none."""
+def _heat_weights(rig: Rig, places: Array, faces: Array, *, is_remeshed: bool) -> Array | None:
+    """Returns (places, bones) weights by bone heat on a stand-in, or None when heat found none."""
     label = pieces(faces, len(places))
     sizes = np.bincount(label)
     kept = faces[sizes[label[faces[:, 0]]] >= SMALL_ISLAND * sizes.max()]
     low, high = places.min(axis=0), places.max(axis=0)
     factor = STAND_IN_SIZE / float((high - low).max())
-    body = _remeshed(places * factor, kept)
+    body = _remeshed(places * factor, kept) if is_remeshed else _compact(places * factor, kept)
     if body is None:
         return None
     points, polygons = body
@@ -106,7 +115,7 @@ def _heat_weights(rig: Rig, places: Array, faces: Array) -> Array | None:
         return None
     if loose.any():
         weights[loose] = nearest_bone_weights(points[loose] / factor, rig)
-    return _transferred(points, polygons, weights, places * factor)
+    return stiffened(_transferred(points, polygons, weights, places * factor), faces)
 
 
 def _remeshed(points: Array, faces: Array) -> tuple[Array, Array] | None:
@@ -122,9 +131,13 @@ def _remeshed(points: Array, faces: Array) -> tuple[Array, Array] | None:
         return None
     label = pieces(triangles, len(vertices))
     sizes = np.bincount(label)
-    is_kept = sizes[label] >= SMALL_ISLAND * sizes.max()
-    number = np.cumsum(is_kept) - 1
-    return vertices[is_kept], number[triangles[is_kept[triangles[:, 0]]]]
+    return _compact(vertices, triangles[sizes[label[triangles[:, 0]]] >= SMALL_ISLAND * sizes.max()])
+
+
+def _compact(points: Array, triangles: Array) -> tuple[Array, Array]:
+    """Returns the points that the triangles use, and the triangles of those."""
+    used, corners = np.unique(triangles, return_inverse=True)
+    return points[used], corners.reshape(-1, 3)
 
 
 def _weigh(rig: Rig, points: Array, triangles: Array, factor: float) -> Array:
@@ -179,6 +192,7 @@ def _geometry(mesh: Any) -> tuple[Array, Array]:
 
 def _select(*things: Any) -> None:
     """Makes these the selected objects and the last one the active one, which operators act on."""
+    bpy.context.view_layer.update()  # until then objects that were removed are listed as None
     for other in bpy.context.view_layer.objects:
         other.select_set(other in things)
     bpy.context.view_layer.objects.active = things[-1]
