@@ -44,6 +44,15 @@ def pieces(faces: Array, count: int) -> Array:
             return np.asarray(np.unique(label, return_inverse=True)[1]).reshape(-1)
 
 
+def bones_inside(points: Array, rig: Rig) -> Array:
+    """Returns which bones can move a mesh: those whose middle is in its bounds (a picture may cut a figure)."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    slack = 0.02 * (high - low).max()
+    middles = np.array([(np.array(bone.head) + np.array(bone.tail)) / 2 for bone in rig.bones])
+    is_inside = ((middles >= low - slack) & (middles <= high + slack)).all(axis=1)
+    return is_inside if is_inside.any() else np.ones(len(rig.bones), bool)
+
+
 def bone_distances(points: Array, rig: Rig) -> Array:
     """Returns (points, bones): how far each point (mesh frame) is from each bone."""
     found = []
@@ -55,9 +64,9 @@ def bone_distances(points: Array, rig: Rig) -> Array:
     return np.stack(found, axis=1)
 
 
-def nearest_bone_weights(points: Array, rig: Rig) -> Array:
-    """Returns (points, bones) weights that fall with the fourth power of the distance."""
-    distances = bone_distances(points, rig)
+def nearest_bone_weights(points: Array, rig: Rig, is_inside: Array) -> Array:
+    """Returns (points, bones) weights of the bones inside that fall with the fourth power of the distance."""
+    distances = np.where(is_inside, bone_distances(points, rig), np.inf)
     nearest = np.maximum(distances, max(1e-4 * float(np.ptp(points, axis=0).max()), 1e-12))
     return strongest((nearest.min(axis=1, keepdims=True) / nearest) ** 4)
 

@@ -25,6 +25,7 @@ from lib.rig_curves import quaternion
 from lib.rig_pose import Goal, Pose, poses
 from lib.rig_skin import (
     SMALL_ISLAND,
+    bones_inside,
     nearest_bone_weights,
     pieces,
     rigid_weights,
@@ -82,7 +83,7 @@ def bind(rig: Rig, vertices: Array, faces: Array) -> Array:
         ways = (
             ("bone heat", lambda: _heat_weights(rig, places, welded, is_remeshed=True)),
             ("bone heat on the open mesh", lambda: _heat_weights(rig, places, welded, is_remeshed=False)),
-            ("nearest bones", lambda: stiffened(nearest_bone_weights(places, rig), welded)),
+            ("nearest bones", lambda: stiffened(nearest_bone_weights(places, rig, bones_inside(places, rig)), welded)),
         )
     found = []
     for name, way in ways:
@@ -109,12 +110,13 @@ def _heat_weights(rig: Rig, places: Array, faces: Array, *, is_remeshed: bool) -
     if body is None:
         return None
     points, polygons = body
-    weights = _weigh(rig, points, polygons, factor)
+    is_inside = bones_inside(places, rig)
+    weights = _weigh(rig, points, polygons, factor, is_inside)
     loose = weights.sum(axis=1) < 1e-6
     if loose.mean() > 0.5:
         return None
     if loose.any():
-        weights[loose] = nearest_bone_weights(points[loose] / factor, rig)
+        weights[loose] = nearest_bone_weights(points[loose] / factor, rig, is_inside)
     return stiffened(_transferred(points, polygons, weights, places * factor), faces)
 
 
@@ -140,10 +142,12 @@ def _compact(points: Array, triangles: Array) -> tuple[Array, Array]:
     return points[used], corners.reshape(-1, 3)
 
 
-def _weigh(rig: Rig, points: Array, triangles: Array, factor: float) -> Array:
+def _weigh(rig: Rig, points: Array, triangles: Array, factor: float, is_inside: Array) -> Array:
     """Returns (points, bones) as bone heat has them; zeros where it found none."""
     body = _mesh_object("stand-in", points, triangles)
     armature = _add_armature(rig, "stand-in rig", bpy.context.scene.collection, factor)
+    for bone, is_used in zip(rig.bones, is_inside, strict=True):
+        armature.data.bones[bone.name].use_deform = bool(is_used)
     _select(body, armature)
     bpy.ops.object.parent_set(type="ARMATURE_AUTO")
     column = {group.index: rig.names().index(group.name) for group in body.vertex_groups}
