@@ -113,8 +113,7 @@ class StageError(I2V3DError):
     """A step that failed; its work directory and log are kept.
 
     Args:
-        field: Which key of the node's `origins` is to blame. Without it, the user's file that the step
-            reads, else the first of the origins.
+        field: Which key of the node's `origins` is to blame; see `Node.blamed`.
     """
 
     def __init__(self, message: str, *, hint: str = "", field: str = "", failure: StepFailure | None = None) -> None:

@@ -189,7 +189,7 @@ class Work:
     def progress(self, share: float, message: str = "") -> None:
         pass
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, *, field: str = "") -> None:
         assert message
 
 

@@ -16,5 +16,5 @@ class WorkFolder:
     def progress(self, share: float, message: str = "") -> None:
         assert 0 <= share <= 1
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, *, field: str = "") -> None:
         assert message

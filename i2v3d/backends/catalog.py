@@ -54,7 +54,7 @@ BACKENDS: tuple[Backend, ...] = (
         "draft",
         f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
         "PatchMatch guided by the declared layout",
-        requires=("opencv-python-headless", "pypatchmatch"),
+        requires=("opencv-python-headless", "pypatchmatch", "scipy"),
     ),
     Backend(
         "embedded",
@@ -62,7 +62,7 @@ BACKENDS: tuple[Backend, ...] = (
         "draft",
         f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
         "the photo widened by guided PatchMatch, no invented views",
-        requires=("opencv-python-headless", "pypatchmatch"),
+        requires=("opencv-python-headless", "pypatchmatch", "scipy"),
     ),
     Backend(
         "embedded",
@@ -94,7 +94,7 @@ BACKENDS: tuple[Backend, ...] = (
         "draft",
         f"{_EMBEDDED}.refine:PatchRefiner",
         "guided patch synthesis on bad pixels only",
-        requires=("opencv-python-headless",),
+        requires=("opencv-python-headless", "pypatchmatch", "scipy"),
     ),
     Backend(
         "embedded",

@@ -18,6 +18,8 @@ from pathlib import Path
 from i2v3d.blender.system_libraries import bpy_libraries, missing_library_error
 from i2v3d.errors import BlenderError, MissingBackendError
 
+# A user's own colour configuration (OCIO) or Cycles switches would change pictures that no key tells apart.
+_STRIPPED = ("BLENDER_", "PYTHON", "OCIO", "CYCLES_")
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _MISSING = re.compile(r"(?P<soname>lib[\w+.-]+\.so[.\d]*): cannot open shared object file")
 
@@ -60,9 +62,9 @@ def run_script(script: Path, arguments: Sequence[str], *, work_dir: Path, timeou
 
 
 def child_environment(work_dir: Path) -> dict[str, str]:
-    """Returns the environment of a Blender child: no settings or add-ons of the user's."""
+    """Returns the environment of a Blender child: no settings, add-ons or colour configuration of the user's."""
     settings = work_dir / "blender_settings"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BLENDER_", "PYTHON"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_STRIPPED)}
     return kept | {"BLENDER_USER_RESOURCES": str(settings), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 
 

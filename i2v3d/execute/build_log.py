@@ -25,7 +25,7 @@ class BuildLog:
     Attributes:
         executed: Steps that ran, in the order in which they ended.
         seconds: How long each of them ran.
-        warnings: What each step had to tell, those that were reused too.
+        warnings: What each step had to tell (see `ActionRecord`), those that were reused too.
         watch: What the scheduler tells.
     """
 
@@ -38,7 +38,7 @@ class BuildLog:
         self._lanes: dict[str, int] = {}
         self.executed: dict[str, None] = {}
         self.seconds: dict[str, float] = {}
-        self.warnings: dict[str, tuple[str, ...]] = {}
+        self.warnings: dict[str, tuple[tuple[str, str], ...]] = {}
         self.watch = Watch(
             started=self._started,
             progress=lambda step, share, message: self.emit(events.StepProgress(step, self.now(), share, message)),
@@ -120,8 +120,9 @@ class BuildLog:
     def _warn(self, step: str, record: ActionRecord) -> None:
         if self.warnings.get(step) != record.warnings:  # a second pass over the graph says nothing again
             self.warnings[step] = record.warnings
-            for message in record.warnings:
-                self.emit(events.StepWarned(step, self._stage(step), self.now(), message))
+            for message, field in record.warnings:
+                spec_path = self._graph.nodes[step].blamed(field)
+                self.emit(events.StepWarned(step, self._stage(step), self.now(), message, spec_path))
 
     def _deliver(self, step: str, record: ActionRecord) -> None:
         if self._delivery is not None:

@@ -63,12 +63,13 @@ class StepReused:
 
 @dataclass(frozen=True)
 class StepWarned:
-    """A step that ran or was reused has something to tell the user."""
+    """A step that ran or was reused has something to tell the user about a field of the spec."""
 
     step: str
     stage: str
     at_s: float
     message: str
+    spec_path: str
 
 
 @dataclass(frozen=True)

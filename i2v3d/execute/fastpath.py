@@ -47,9 +47,9 @@ class FastPath:
     loaded_at_ns: int
     summary: Mapping[str, Any]
 
-    def with_warnings(self, warnings: Mapping[str, tuple[str, ...]]) -> FastPath:
+    def with_warnings(self, warnings: Mapping[str, tuple[tuple[str, str], ...]]) -> FastPath:
         """Returns one that gives back what the steps had to tell, too, as `warnings`."""
-        told = [f"{step}: {message}" for step, messages in warnings.items() for message in messages]
+        told = [f"{step}: {message}" for step, messages in warnings.items() for message, _ in messages]
         return replace(self, summary={**self.summary, "warnings": told}) if told else self
 
     def remember(

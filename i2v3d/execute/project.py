@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,10 @@ class ProjectOptions:
     def spec_file(self) -> Path:
         """The spec's file, absolute."""
         spec = self.spec.absolute()
-        return spec / "scene.yaml" if spec.is_dir() else spec
+        if not spec.is_dir():
+            return spec
+        names = (spec / "scene.yaml", spec / "scene.yaml.j2")
+        return next((name for name in names if name.is_file()), names[0])
 
     @property
     def store_root(self) -> Path:
@@ -179,7 +182,8 @@ def load_spec(options: ProjectOptions) -> LoadedScene:
 
     if not options.spec_file.is_file():
         hint = "make a starter with `i2v3d init FOLDER --image PHOTO`"
-        raise UsageError(f"{options.spec}: there is no such spec", hint=hint)
+        what = "there is no scene.yaml in this folder" if options.spec.is_dir() else "there is no such spec"
+        raise UsageError(f"{options.spec}: {what}", hint=hint)
     return load_scene(
         options.spec_file,
         overrides=options.overrides,
@@ -203,7 +207,9 @@ def _read_variables(file: Path | None) -> Mapping[str, Any] | None:
 
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UsageError(f"{file}: can't be read as template variables: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{file}: can't be read as template variables: {error}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{file}: template variables must be a mapping of names to values")
@@ -212,6 +218,6 @@ def _read_variables(file: Path | None) -> Mapping[str, Any] | None:
 
 def _not_available(loaded: LoadedScene) -> SpecError:
     """Returns the error for what this version can't do yet: told like spec problems, with exit code 3."""
-    error = SpecError(loaded.unavailable)
+    error = SpecError(tuple(replace(problem, severity="error") for problem in loaded.unavailable))
     error.exit_code = MissingBackendError.exit_code
     return error

@@ -15,7 +15,7 @@ from i2v3d.execute.worker_pool import WorkerPool
 from i2v3d.execute.worker_process import StepTimeoutError, WorkerGoneError
 from i2v3d.execute.workspace import StepDir, Workspaces
 from i2v3d.plan.resolve import ResolvedInputs, Resolver, Results, SourceInput, StoredInput
-from i2v3d.stages.base import Node, SourceFile, Stage
+from i2v3d.stages.base import Node, Stage
 from i2v3d.store.code import CodeDigest
 from i2v3d.store.keys import StepKey
 from i2v3d.store.local import LocalStore, store_error
@@ -207,7 +207,7 @@ class StepRunner:
             kept.log,
             tuple(_shown_inputs(task)),
             is_expected=is_expected,
-            spec_path=_blamed(task, failed.get("field", "")) if is_expected else "",
+            spec_path=task.node.blamed(failed.get("field", "")) if is_expected else "",
         )
         message, hint = f"{task.node.name}: {what}", failed.get("hint", "")
         kind = getattr(errors, failed.get("type", ""), StageError) if is_expected else StageError
@@ -259,7 +259,7 @@ def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
         volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
         determinism=task.stage.determinism,
         seconds=answer["seconds"],
-        warnings=tuple(answer["warnings"]),
+        warnings=tuple((message, field) for message, field in answer["warnings"]),
     )
 
 
@@ -284,15 +284,6 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
                 name = item.path.name if isinstance(item, SourceInput) else ""
                 shown.append((field, f"{name} {item.content[:19]}".strip()))
     return shown
-
-
-def _blamed(task: Task, field: str) -> str:
-    """Returns the spec path that a failure is about; see `StageError`."""
-    origins = task.node.origins
-    if field in origins:
-        return origins[field]
-    sources = [ref.spec_path for ref in task.node.inputs.values() if isinstance(ref, SourceFile)]
-    return next(iter([*filter(None, sources), *origins.values()]), "")
 
 
 def _with_users_names(task: Task, message: str) -> str:

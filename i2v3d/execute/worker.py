@@ -37,7 +37,7 @@ class StepWorkDir:
         self._path = path
         self._types = {field.name: field.artifact for field in stage.outputs}
         self._tell = tell
-        self.warnings: list[str] = []
+        self.warnings: list[tuple[str, str]] = []
 
     @property
     def path(self) -> Path:
@@ -55,9 +55,9 @@ class StepWorkDir:
         """Reports the share of the work that is done, 0 to 1."""
         self._tell({"progress": min(max(float(share), 0.0), 1.0), "message": str(message)})
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, *, field: str = "") -> None:
         """Notes what the user should know; it is kept with the result."""
-        self.warnings.append(str(message))
+        self.warnings.append((str(message), field))
 
 
 class _Teller:

@@ -64,7 +64,7 @@ def _read_values(file: Path) -> Array:
         else:
             with Pillow.open(file) as picture:
                 values = np.asarray(picture)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, Pillow.DecompressionBombError) as error:
         raise StageError(f"{file.name} is not a depth map: {error}", hint=hint) from error
     values = np.squeeze(values)
     if values.ndim != 2 or min(values.shape) < 2 or values.size > _MOST_VALUES or values.dtype.kind not in "fiu":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SOFT_JOIN = 1 / 24  # at a join of two surfaces the depth is 3 % less than that of either
 _ROOM_JOIN = 1 / 60
+_NEARBY = 0.3  # how much filling a backdrop keeps to its place, against 1 for rows
 _LOWEST_INVERSE = 1e-9
 
 
@@ -87,17 +88,22 @@ def _folded(share: Array) -> Array:
 def fill_guide(layout: SolvedLayout, window: Window) -> Array | None:
     """Returns where filling should copy from, float32 (height, width, 3) in 0..1, or None for anywhere.
 
-    The photo of a ground and what stands behind it changes from row to row: copy from like rows. In a box
-    room copy from the same wall, at a like height or distance. A table top is the same everywhere.
+    The photo of a ground and what stands behind it changes from row to row: copy from like rows. Things on an
+    upright backdrop are where they are: copy from nearby. In a box room copy from the same wall, at a like
+    height or distance. A table top is the same everywhere.
     """
     kind = layout.background["kind"]
     if kind == "plane":
         return None
     pixels = window.pixel_centres()
-    height = layout.camera.intrinsics.resolution.height
+    photo = layout.camera.intrinsics.resolution
     guide = np.zeros((*window.resolution.shape, 3), np.float32)
+    if kind == "backdrop":
+        guide[..., 0] = _folded(pixels[..., 1] / photo.height) * _NEARBY
+        guide[..., 1] = _folded(pixels[..., 0] / photo.width) * _NEARBY
+        return guide
     if kind != "room":
-        guide[..., 0] = _folded(pixels[..., 1] / height)
+        guide[..., 0] = _folded(pixels[..., 1] / photo.height)
         return guide
     terms = inverse_depths(layout.background, layout.camera, pixels)
     names = list(terms)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from i2v3d.errors import Problem
 from i2v3d.execute.events import (
     BuildFinished,
     BuildStarted,
@@ -25,7 +26,7 @@ from i2v3d.execute.events import (
     StepWarned,
     event_json,
 )
-from i2v3d.report.problems import Locate, error_text
+from i2v3d.report.problems import Locate, error_text, problem_text
 from i2v3d.report.tables import duration_text
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ def watch(form: str, locate: Locate | None = None) -> Iterator[OnEvent]:
         yield LineReport(lambda line: print(line, file=sys.stderr, flush=True), locate)  # noqa: T201  # the product
 
 
-def warning_text(event: StepWarned) -> str:
-    """Returns what a step has to tell, on one line."""
-    return f"warning: {event.step}: {event.message}"
+def warning_text(event: StepWarned, locate: Locate | None) -> str:
+    """Returns what a step has to tell, with the place in the spec that it is about."""
+    if locate is None or not event.spec_path:
+        return f"warning: {event.step}: {event.message}"
+    return problem_text(locate(Problem(event.spec_path, event.message, severity="warning")))
 
 
 class LineReport:
@@ -87,7 +90,7 @@ class LineReport:
                 text = error_text(event.error, self._locate)
                 self._write(f"{event.at_s:7.1f} s  {event.step} FAILED{retry}\n{text}")
             case StepWarned():
-                self._write(warning_text(event))
+                self._write(warning_text(event, self._locate))
             case StepSkipped():
                 self._skipped[event.because_of] = self._skipped.get(event.because_of, 0) + 1
             case Delivered() if event.is_new:
@@ -201,6 +204,6 @@ def _both(table: LiveTable, live: Live, locate: Locate | None) -> OnEvent:
         if isinstance(event, StepFailed):
             live.console.print(error_text(event.error, locate), markup=False, highlight=False)
         elif isinstance(event, StepWarned):
-            live.console.print(warning_text(event), markup=False, highlight=False)
+            live.console.print(warning_text(event, locate), markup=False, highlight=False)
 
     return on_event

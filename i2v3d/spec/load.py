@@ -60,7 +60,9 @@ class LoadedScene:
     def locate(self, problem: Problem) -> Problem:
         """Returns a problem that has only a path with the place of that field, or of what holds it."""
         known, mark = place_of(self.tree, parse_path(problem.path))
-        return mark.problem(problem.message, hint=problem.hint, path=problem.path) if known else problem
+        if not known:
+            return problem
+        return mark.problem(problem.message, hint=problem.hint, path=problem.path, severity=problem.severity)
 
 
 def load_scene(

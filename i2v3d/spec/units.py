@@ -48,7 +48,7 @@ class Dimension:
         if unit not in self.factors:
             near = nearest(unit, self.factors)
             units = ", ".join(self.factors)
-            hint = f"did you mean `{number:g}{near}`?" if near else f"units of a {self.name}: {units}; {self.example}"
+            hint = f"did you mean `{number:g}{near}`?" if near else f"units of {self.name}: {units}; {self.example}"
             raise UnitError(f"`{unit}` is not a unit of {self.name}", hint)
         return number * self.factors[unit]
 

@@ -130,7 +130,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         (made / written).rename(artifact.path)
     shutil.rmtree(scene_dir)
     for warning in check_views(outputs.static, outputs.states, params.size, layout=inputs.layout.read()):
-        work.warn(warning)
+        work.warn(warning, field="folders")
     return outputs
 
 

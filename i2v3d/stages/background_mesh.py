@@ -54,7 +54,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
         params=Params(),
         inputs={
             "views": OutputRef("background_views", "views"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "seen"),
             "depth": depth,
         },
         origins={"depth": "background.layout.depth"},

@@ -60,7 +60,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
         inputs={
             "filled": OutputRef("inpaint", "filled"),
             "hole": OutputRef("inpaint", "hole"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "seen"),
         },
         backend=scene.backends["background_views"],
         origins={"margin": "background.margin", "forbidden": "background.forbid"},

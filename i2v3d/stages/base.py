@@ -67,6 +67,14 @@ class Node:
     backend: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
+    def blamed(self, field: str = "") -> str:
+        """Returns the spec path that an error or warning about one of the origins points at, or "".
+
+        Without a field: that of the user's file that the step reads, else the first of the origins.
+        """
+        files = (ref.spec_path for ref in self.inputs.values() if isinstance(ref, SourceFile) and ref.spec_path)
+        return self.origins.get(field) or next(iter([*files, *self.origins.values()]), "")
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -98,8 +106,11 @@ class WorkDir(Protocol):
     def progress(self, share: float, message: str = "") -> None:
         """Reports the share of the work that is done, 0 to 1."""
 
-    def warn(self, message: str) -> None:
-        """Tells the user what is probably not meant; told again whenever the result is reused."""
+    def warn(self, message: str, *, field: str = "") -> None:
+        """Tells the user what is probably not meant; told again whenever the result is reused.
+
+        `field` is as in `StageError`.
+        """
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         shape = None if isinstance(thing.shape, MeshFile) else thing.shape
         inputs: dict[str, InputRef | tuple[InputRef, ...] | None] = {
             "cutout": None if file else OutputRef(f"segment[{thing.name}]", "cutout"),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "layout" if thing.prompts is None else "seen"),
             "file": SourceFile(file, f"{thing.spec_path}.mesh.file") if file else None,
         }
         yield Node(

@@ -62,7 +62,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
             "alphas": tuple(
                 OutputRef(f"segment[{thing.name}]", "alpha") for thing in scene.objects if thing.prompts is not None
             ),
-            "layout": OutputRef("layout", "layout"),
+            "layout": OutputRef("layout", "seen"),
         },
         backend=scene.backends["inpaint"],
         origins={

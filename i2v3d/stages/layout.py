@@ -19,7 +19,7 @@ copy starts from its original's place and turn; it is scaled, about its base, to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,9 +85,13 @@ class Params:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The solved layout."""
+    """The solved layout, and the same with the photo's own objects alone.
+
+    Pictures and meshes made from the photo depend on the second: they are not made again when a copy is moved.
+    """
 
     layout: Layout
+    seen: Layout
 
 
 def nodes(scene: Scene) -> Iterator[Node]:
@@ -147,8 +151,9 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     seen = [thing for thing in params.objects if thing.is_in_photo]
     outlines = {thing.name: measure_silhouette(matte.read()) for thing, matte in zip(seen, inputs.alphas, strict=True)}
     solved = solve(params, outlines)
-    outputs = Outputs(Layout(work.output("layout")))
+    outputs = Outputs(Layout(work.output("layout")), Layout(work.output("seen")))
     outputs.layout.write(solved)
+    outputs.seen.write(replace(solved, objects={thing.name: solved.objects[thing.name] for thing in seen}))
     return outputs
 
 

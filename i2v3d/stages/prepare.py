@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from i2v3d.artifacts.images import Image
+from i2v3d.artifacts.user_pictures import with_eight_bits
 from i2v3d.errors import StageError
 from i2v3d.stages.base import Node, Resources, SourceFile, WorkDir, stage
 
@@ -93,7 +94,7 @@ def read_srgb(file: Path) -> tuple[Picture, tuple[str, ...]]:
     notes: list[str] = []
     profile = picture.info.get("icc_profile")
     turned = ImageOps.exif_transpose(picture)
-    whole, opacity = _without_alpha(_eight_bit(turned))
+    whole, opacity = _without_alpha(with_eight_bits(turned))
     rgb = _to_srgb(whole, profile)
     if opacity is not None and opacity.getextrema() != (255, 255):
         white = Pillow.new("RGB", rgb.size, _WHITE[:3])
@@ -123,20 +124,6 @@ def _decoded(file: Path) -> Picture:
         message = f"{file.name} is damaged or cut short: {error}"
         raise StageError(message, hint="copy or export the photo again") from error
     return picture
-
-
-def _eight_bit(picture: Picture) -> Picture:
-    """Returns the picture with 8 bits a channel; wider greys are scaled, where Pillow would clip them."""
-    from PIL import Image as Pillow
-
-    if not (picture.mode.startswith("I") or picture.mode == "F"):
-        return picture
-    values = np.asarray(picture, np.float64)
-    if picture.mode == "F":
-        top = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
-    else:
-        top = 255.0 if picture.mode == "I" and values.max(initial=0) <= 255 else 65535.0
-    return Pillow.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8), "L")
 
 
 def _without_alpha(picture: Picture) -> tuple[Picture, Picture | None]:

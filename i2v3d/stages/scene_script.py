@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
+_LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,14 @@ def _original(name: str, originals: dict[str, str | None]) -> str:
 
 
 def nodes(scene: Scene) -> Iterable[Node]:
-    """Yields the one node of a scene."""
+    """Yields the one node of a scene.
+
+    Raises:
+        GraphError: There are more objects than ids.
+    """
+    most = _LAST_OBJECT_ID + 1 - FIRST_OBJECT_ID
+    if len(scene.objects) > most:
+        raise GraphError(f"the scene has {len(scene.objects)} objects; the limit is {most}")
     folders = mesh_folders(scene.objects)
     objects = tuple(
         ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())))

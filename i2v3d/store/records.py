@@ -27,7 +27,7 @@ class ActionRecord:
         volatile: Names of the outputs that differ between equal runs.
         determinism: `exact` or `seeded`, as the stage declares.
         seconds: How long the stage ran.
-        warnings: What it told the user.
+        warnings: What it told the user, and the field that each is about (see `Node.blamed`).
     """
 
     key: str
@@ -37,7 +37,7 @@ class ActionRecord:
     volatile: tuple[str, ...]
     determinism: str
     seconds: float
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
     @property
     def files(self) -> Iterator[StoredFile]:
@@ -121,7 +121,7 @@ class Records:
                 volatile=tuple(document["volatile"]),
                 determinism=document["determinism"],
                 seconds=document["seconds"],
-                warnings=tuple(document["warnings"]),
+                warnings=tuple((message, field) for message, field in document["warnings"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

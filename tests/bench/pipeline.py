@@ -78,11 +78,11 @@ def tree_memory_gb(root: int) -> float:
 
 def stage_seconds(store: Path) -> dict[str, tuple[int, float]]:
     """Returns steps run and seconds by stage of the newest build in a store."""
-    newest = max((store / "builds").glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
+    newest = max((store / "builds").rglob("*.jsonl"), key=lambda file: file.stat().st_mtime)
     table: dict[str, tuple[int, float]] = {}
     for line in newest.read_text().splitlines():
         event = json.loads(line)
-        if event.get("event") == "step_finished":
+        if event.get("event") == "StepFinished":
             stage = event["step"].split("[")[0]
             count, seconds = table.get(stage, (0, 0.0))
             table[stage] = (count + 1, seconds + event["seconds"])

@@ -77,7 +77,10 @@ def test_a_missing_bpy_is_told_by_its_install_line(tmp_path):
 def test_settings_of_the_user_do_not_reach_the_script(tmp_path, monkeypatch):
     monkeypatch.setenv("BLENDER_USER_SCRIPTS", "/somewhere")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    log = run(tmp_path, "import os\nprint(sorted(n for n in os.environ if n.startswith('BLENDER')))\n" + DONE)
+    monkeypatch.setenv("OCIO", "/somewhere/config.ocio")
+    monkeypatch.setenv("CYCLES_CPU_NO_AVX2", "1")
+    names = "[n for n in os.environ if n.startswith(('BLENDER', 'OCIO', 'CYCLES'))]"
+    log = run(tmp_path, f"import os\nprint({names})\n" + DONE)
     assert log.splitlines()[0] == "['BLENDER_USER_RESOURCES']"
 
 

@@ -50,9 +50,9 @@ def write_spec(folder: Path, spec: dict) -> Path:
     return file
 
 
-def i2v3d(*arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+def i2v3d(*arguments: object, check: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess:
     """Runs the command line as a user would."""
     command = [sys.executable, "-m", "i2v3d", *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     assert not check or run.returncode == 0, run.stdout + run.stderr
     return run

@@ -4,7 +4,15 @@ import json
 
 from i2v3d.execute.build import BuildOptions, build
 from i2v3d.execute.determinism import check_determinism
-from i2v3d.execute.events import BuildFinished, BuildStarted, Delivered, StepFinished, StepProgress, StepStarted
+from i2v3d.execute.events import (
+    BuildFinished,
+    BuildStarted,
+    Delivered,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    StepWarned,
+)
 
 
 def test_the_events_of_a_build_tell_its_story_in_order(toys, source):
@@ -53,3 +61,14 @@ def test_a_rerun_of_a_deterministic_step_is_equal_and_of_another_is_not(toys, so
     comparisons = check_determinism(graph, toys.store, ["join"])
     assert [comparison.differing for comparison in comparisons] == [("text",)] * 3
     assert toys.build(graph).executed == ()
+
+
+def test_a_warning_is_kept_with_the_result_and_told_again_when_it_is_reused(toys, source):
+    toys.edit_code("join", 'work.progress(0.5, "half")', 'work.warn("mind the gap", field="times")')
+    told = []
+    for expected in (("read", "join[1]"), ()):
+        events = []
+        result = build(toys.chain(source, 2), toys.store, BuildOptions(jobs=1), events.append)
+        assert result.executed == expected
+        told.append([(event.step, event.message, event.spec_path) for event in events if isinstance(event, StepWarned)])
+    assert told == [[("join[1]", "mind the gap", "steps.join[1].times")]] * 2

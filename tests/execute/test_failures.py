@@ -171,3 +171,17 @@ def test_forced_steps_run_and_what_follows_is_cut_off(toys, source):
     toys.build(toys.chain(source))
     assert toys.build(toys.chain(source), force=("join[1]",)).executed == ("join[1]",)
     assert toys.build(toys.chain(source), force=("join",)).executed == ("join[1]", "join[2]", "join[3]")
+
+
+@pytest.mark.parametrize(("field", "expected"), [("times", "steps.join[1].times"), ("", "steps.join[1].between")])
+def test_an_error_of_a_stage_points_into_the_spec(toys, source, field, expected):
+    toys.order("join[1]", f"from i2v3d.errors import StageError; raise StageError('too often', field={field!r})")
+    failure = failed_build(toys, toys.chain(source)).failures["join[1]"].failure
+    assert (failure.spec_path, failure.is_expected) == (expected, True)
+
+
+def test_an_error_names_the_users_file_and_not_the_link_that_the_step_read(toys, source):
+    toys.order("read", "raise ValueError('source.txt is empty')")
+    source.rename(source.with_name("mine.txt"))
+    graph = toys.chain(source.with_name("mine.txt"))
+    assert failed_build(toys, graph).failures["read"].message == "read: ValueError: mine.txt is empty"

@@ -148,3 +148,11 @@ def test_a_camera_that_looks_straight_down_still_dollies_where_its_picture_point
     down = Surroundings(level_camera_pose(3.0, -math.pi / 2), INTRINSICS.rays(np.array([320.0, 180.0])), {}, {})
     step = view_at((PathKey(0.0, dolly_m=1.0),), 0, down).world_from_camera[:3, 3]
     assert step == pytest.approx([0, 1, 3])
+
+
+def test_the_aim_glides_the_shorter_way_round():
+    behind_left, right = math.radians(170), math.radians(-170)
+    point = SOURCE[:3, 3] + 10 * np.array([-math.sin(right), math.cos(right), 0.0])
+    pan = {"pan_rad": -behind_left, "tilt_rad": math.radians(3)}
+    pose = pose_of(PathKey(0.0, **pan), PathKey(10.0, **pan, look_at=tuple(point)), frame=5.0)
+    assert pose[1, 2] < -0.95, "half-way from 170 to 190 degrees it looks straight back"

@@ -64,3 +64,10 @@ def test_a_flat_inverse_map_is_refused(tmp_path):
     np.save(tmp_path / "d.npy", np.ones((30, 40)))
     with pytest.raises(StageError, match="same value everywhere"):
         read_depth_map(tmp_path / "d.npy", INVERSE, SIZE, is_hole=NO_HOLE, nearest_m=0.0)
+
+
+def test_a_picture_of_absurd_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
+    Pillow.fromarray((65535 / slope()).astype(np.uint16)).save(tmp_path / "d.png")
+    with pytest.raises(StageError, match="not a depth map"):
+        read_depth_map(tmp_path / "d.png", METRIC, SIZE, is_hole=NO_HOLE, nearest_m=0.0)

@@ -109,3 +109,10 @@ def test_scale_is_along_the_worlds_axes_at_rest():
     pose = world_from_object_at(motion, 4, rest=turned, scale=1.0)
     assert np.linalg.norm(pose[:3, 1]) == pytest.approx(2.0)  # the object's own y lies along the world's x
     assert np.linalg.norm(pose[:3, 0]) == pytest.approx(1.0)
+
+
+def test_what_is_scaled_is_turned_after_it():
+    motion = object_motion([key(4, scale=(2.0, 1, 1), rotate_rad=(0.0, 0.0, math.pi / 2))])
+    pose = world_from_object_at(motion, 4, rest=REST, scale=1.0)
+    assert pose[:3, 0] == pytest.approx([0, 2, 0], abs=1e-12)
+    assert pose[:3, 1] == pytest.approx([-1, 0, 0], abs=1e-12)

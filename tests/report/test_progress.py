@@ -1,5 +1,7 @@
 """A build as people see it: lines in CI, a table on a terminal."""
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from i2v3d.errors import StageError, StepFailure
@@ -12,8 +14,9 @@ from i2v3d.execute.events import (
     StepReused,
     StepSkipped,
     StepStarted,
+    StepWarned,
 )
-from i2v3d.report.progress import LineReport, LiveTable
+from i2v3d.report.progress import LineReport, LiveTable, warning_text
 
 
 def lines_of(*events) -> list[str]:
@@ -79,3 +82,11 @@ def test_the_table_shows_what_runs_and_the_time_left_at_the_pace_so_far():
     table(finished("inpaint", 5.0, 5.0))
     assert "left" in shown(table)
     assert "2/3 steps" in shown(table)
+
+
+def test_a_warning_is_told_at_its_place_in_the_spec():
+    event = StepWarned(step="prepare", stage="prepare", at_s=1.0, message="laid on white", spec_path="source.image")
+    assert lines_of(event) == ["warning: prepare: laid on white"]
+    assert warning_text(event, lambda problem: replace(problem, line=4, column=10)) == (
+        ":4:10  warning: source.image: laid on white"
+    )

@@ -66,3 +66,10 @@ def test_durations_and_sizes_are_short():
 
 def test_columns_line_up_without_trailing_blanks():
     assert columns_text([("a", "bb", "c"), ("aaa", "b", "")]) == "a    bb  c\naaa  b"
+
+
+def test_a_stages_own_error_is_told_at_its_place_in_the_spec(tmp_path):
+    failure = StepFailure("layout", tmp_path, None, is_expected=True, spec_path="camera[1].zoom")
+    error = StageError("layout: 400 is above 50", hint="give 0.05 to 50", failure=failure)
+    text = error_text(error, lambda problem: PLACED if problem.path == PLACED.path else problem)
+    assert text.startswith(f"{problem_text(PLACED)}\n  failed step: layout\n")

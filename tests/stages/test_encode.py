@@ -141,3 +141,15 @@ def test_planes_are_the_matrix_of_bt709():
 def test_no_frame_is_an_error(tmp_path):
     with pytest.raises(StageError, match="no frame to encode"):
         encoded(tmp_path / "a", [])
+
+
+def test_colour_lies_over_every_second_column():
+    grey, red = np.array([100, 100, 100], np.uint8), np.array([200, 60, 60], np.uint8)
+    chroma = {}
+    for column in (6, 7):
+        photo = np.tile(grey, (4, 16, 1))
+        photo[:, column] = red
+        chroma[column] = planes_of(photo)[-1:].reshape(-1)[-8:].astype(int) - 128  # V of the last two rows
+    whole = int(planes_of(np.tile(red, (4, 16, 1)))[-1, -1]) - 128
+    assert chroma[6].tolist() == [0, 0, 0, pytest.approx(whole / 2, abs=1), 0, 0, 0, 0]
+    assert chroma[7].tolist() == [0, 0, 0, pytest.approx(whole / 4, abs=1), pytest.approx(whole / 4, abs=1), 0, 0, 0]

@@ -7,7 +7,8 @@ from i2v3d.errors import StageError
 from i2v3d.geometry.layout_background import Surfaces
 from i2v3d.geometry.layout_solve import Silhouette, measure_silhouette
 from i2v3d.spec.resolved import Place
-from i2v3d.stages import layout
+from i2v3d.stages import background_mesh, background_views, foreground_mesh, inpaint, layout
+from i2v3d.stages.base import OutputRef
 from i2v3d.stages.layout import Params, Standing, solve
 from tests.photo_scenes import disc, scene, written_matte
 from tests.work_folder import WorkFolder
@@ -231,3 +232,23 @@ def test_the_stage_writes_what_it_solves_twice_with_equal_bytes(tmp_path):
         written.append(outputs.layout.path.read_bytes())
     assert written[0] == written[1]
     assert set(outputs.layout.read().objects) == {"ball"}
+
+
+def test_moving_a_copy_leaves_the_layout_of_the_photo_as_it_was(tmp_path):
+    matte = written_matte(tmp_path / "a.png", disc())
+    written = []
+    for name, x in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        given = params(thing(), copy("ball", Place((x, 0.0, 0.0), True, 0.0)))
+        outputs = layout.run(layout.Inputs((matte,)), given, None, WorkFolder(tmp_path / name, layout.Outputs))
+        written.append((outputs.layout.path.read_bytes(), outputs.seen.path.read_bytes()))
+        assert set(outputs.layout.read().objects) == {"ball", "twin"}
+        assert set(outputs.seen.read().objects) == {"ball"}
+    assert written[0][0] != written[1][0]
+    assert written[0][1] == written[1][1]
+
+
+@pytest.mark.parametrize("module", [inpaint, background_views, background_mesh, foreground_mesh])
+def test_what_is_made_from_the_photo_does_not_depend_on_copies(module, tmp_path):
+    (node,) = module.nodes(scene(tmp_path / "p.jpg"))
+    assert node.inputs["layout"] == OutputRef("layout", "seen")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from i2v3d.errors import GraphError
 from i2v3d.geometry.camera_path import PathKey
 from i2v3d.spec.resolved import CameraKey
 from i2v3d.stages import scene_script
@@ -39,6 +40,14 @@ def test_equal_scenes_give_equal_scripts(tmp_path):
     assert "lib/build.py" in names
     for name in names:
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_more_objects_than_the_passes_can_tell_apart_are_refused():
+    made = hand.scene(has_copy=False)
+    things = tuple(dataclasses.replace(made.objects[0], name=f"thing {index}") for index in range(255))
+    assert list(scene_script.nodes(dataclasses.replace(made, objects=things[:254], motion={})))
+    with pytest.raises(GraphError, match="255 objects; the limit is 254"):
+        list(scene_script.nodes(dataclasses.replace(made, objects=things, motion={})))
 
 
 def test_a_name_full_of_python_stays_a_name(tmp_path):

@@ -7,7 +7,7 @@ is not what its suffix says gives an error that names it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,21 @@ _GREY = (200, 200, 200, 255)
 
 @dataclass(frozen=True)
 class _Part:
-    """One material's share of a file: corners (faces, 3, 3) m, uv (faces, 3, 2) in texels of its own picture."""
+    """One material's share of a file: corners (faces, 3, 3) m, uv (faces, 3, 2) in texels of its own picture.
+
+    `may_shrink`: False for a picture that holds a few texels of each face, which would run into each other.
+    """
 
     corners: Array
     texels: Array
     picture: Array
+    may_shrink: bool = False
+
+    def halved(self) -> _Part:
+        """Returns the part with a picture of half the size."""
+        height, width = self.picture.shape[:2]
+        small = _resized(self.picture, width // 2, height // 2)
+        return replace(self, texels=self.texels * [width // 2 / width, height // 2 / height], picture=small)
 
 
 class _OtherFiles(Mapping[str, bytes]):
@@ -87,8 +97,8 @@ def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene
     except Exception as error:  # a parser of a foreign format may fail in any way
         if not others.asked:
             raise StageError(
-                f"{file.name}: can't be read as .{kind}: {type(error).__name__}: {error}",
-                hint=f"check that it is a real .{kind} file; export it again, best as binary glTF (.glb)",
+                f"{file.name}: can't be read as .{kind}: it is damaged, or something else",
+                hint="export it again, best as binary glTF (.glb)",
             ) from error
     if others.asked:
         raise StageError(
@@ -155,11 +165,20 @@ def _textured(corners: Array, uv: Array, picture: Array) -> _Part:
     """Returns a part whose repeated texture is laid out as often as a face needs it (up to eight times a side)."""
     uv = uv - np.floor(uv.min(axis=1, keepdims=True) + 1e-6)
     repeats = np.clip(np.ceil(uv.max(axis=(0, 1)) - 1e-6), 1, 8).astype(int)
+    most_width, most_height = (MAX_TEXTURE_PX // int(count) for count in repeats)
+    if picture.shape[1] > most_width or picture.shape[0] > most_height:
+        picture = _resized(picture, min(picture.shape[1], most_width), min(picture.shape[0], most_height))
     height, width = picture.shape[:2]
     tiled = np.tile(picture, (int(repeats[1]), int(repeats[0]), 1))
     # v grows upwards in trimesh, rows grow downwards.
     texels = np.stack([uv[..., 0] * width, (repeats[1] - uv[..., 1]) * height], axis=-1)
-    return _Part(corners, texels, tiled)
+    return _Part(corners, texels, tiled, may_shrink=True)
+
+
+def _resized(picture: Array, width: int, height: int) -> Array:
+    from PIL import Image as Pillow
+
+    return np.asarray(Pillow.fromarray(picture).resize((width, height), Pillow.Resampling.BOX))
 
 
 def _corner_colours(geometry: Any) -> Array:
@@ -200,16 +219,16 @@ def _coloured(corners: Array, colours: Array) -> _Part:
 
 
 def _joined(parts: list[_Part], *, is_y_up: bool) -> MeshData:
-    """Returns one mesh over one texture, pictures one below the other."""
-    width = max(part.picture.shape[1] for part in parts)
-    height = sum(part.picture.shape[0] for part in parts)
+    """Returns one mesh over one texture, in which the parts' pictures lie side by side."""
+    parts = _fitted(parts)
+    places = _places(parts)
+    height, width = _atlas_size(parts, places)
     texture = np.zeros((height, width, 4), np.uint8)
-    texels, top = [], 0
-    for part in parts:
+    texels = []
+    for part, (left, top) in zip(parts, places, strict=True):
         rows, columns = part.picture.shape[:2]
-        texture[top : top + rows, :columns] = part.picture
-        texels.append(part.texels + np.array([0, top]))
-        top += rows
+        texture[top : top + rows, left : left + columns] = part.picture
+        texels.append(part.texels + np.array([left, top]))
     corners = np.concatenate([part.corners for part in parts]).reshape(-1, 3)
     if is_y_up:
         corners = transform_points(WORLD_FROM_YUP, corners)
@@ -221,3 +240,39 @@ def _joined(parts: list[_Part], *, is_y_up: bool) -> MeshData:
     texcoords = np.concatenate([unique[:, 3:], np.ones((len(unique), 1), np.float32)], axis=1)
     faces = inverse.reshape(-1, 3)
     return compacted(MeshData(unique[:, :3], faces, texcoords, texture, np.zeros((height, width), np.uint8)))
+
+
+def _fitted(parts: list[_Part]) -> list[_Part]:
+    """Returns the parts with pictures halved, the largest first, until all fit into one texture.
+
+    Raises:
+        StageError: They don't fit at any size.
+    """
+    parts = list(parts)
+    while max(_atlas_size(parts, _places(parts))) > MAX_TEXTURE_PX:
+        largest = max(range(len(parts)), key=lambda index: parts[index].may_shrink * parts[index].picture.size)
+        if not parts[largest].may_shrink or min(parts[largest].picture.shape[:2]) < 4:
+            raise StageError("the mesh has too many materials for one texture", hint="join some of its materials")
+        parts[largest] = parts[largest].halved()
+    return parts
+
+
+def _places(parts: list[_Part]) -> list[tuple[int, int]]:
+    """Returns (left, top) of each picture: one below the other, in as many columns as that takes."""
+    places, left, top, column_width = [], 0, 0, 0
+    for part in parts:
+        rows, columns = part.picture.shape[:2]
+        if top > 0 and top + rows > MAX_TEXTURE_PX:
+            left, top, column_width = left + column_width, 0, 0
+        places.append((left, top))
+        top, column_width = top + rows, max(column_width, columns)
+    return places
+
+
+def _atlas_size(parts: list[_Part], places: list[tuple[int, int]]) -> tuple[int, int]:
+    """Returns height and width of a texture that holds the pictures at these places."""
+    ends = [
+        (top + part.picture.shape[0], left + part.picture.shape[1])
+        for part, (left, top) in zip(parts, places, strict=True)
+    ]
+    return max(end[0] for end in ends), max(end[1] for end in ends)

@@ -16,6 +16,7 @@ from i2v3d.spec.resolved import Box
 # A card has a back of its own, just behind its front.
 _CARD_THICKNESS = 0.004
 _HIDDEN_SHARE = 0.98
+_HIDING_FIELD = 0.3
 
 
 def card(cut_out: Array, layout: SolvedLayout, name: str) -> MeshData:
@@ -70,11 +71,13 @@ def _hidden(
 ) -> Array:
     """Returns the back between `straight` and `spread` that is nearest to straight and hidden by the front."""
     rim = border_points(triangles.body, len(front))
+    # At sharp corners the rim itself lies a little outside the body's field; no back can hide better than the rim.
+    needed = np.minimum(_HIDING_FIELD, read_field(body, triangles.points_px[rim]) - 1e-3)
     for share in np.linspace(0, 1, 6):
         back = straight * (1 - share) + spread * share
         along = np.linspace(0.2, 1, 5)[:, None, None]
         pixels, _ = stand.camera.project(front[rim] * (1 - along) + back[rim] * along)
-        is_hidden = read_field(body, (pixels - canvas.corner_px).reshape(-1, 2)) > 0.3
+        is_hidden = read_field(body, (pixels - canvas.corner_px).reshape(-1, 2)).reshape(len(along), -1) >= needed
         if is_hidden.mean() > _HIDDEN_SHARE:
             break
     return np.asarray(back)

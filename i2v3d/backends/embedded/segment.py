@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from i2v3d.artifacts.user_pictures import with_eight_bits
 from i2v3d.backends.embedded.geodesic import nearer_to_inside
 from i2v3d.backends.embedded.matting import closed_form_alpha, foreground_colours, trimap
 from i2v3d.errors import StageError
@@ -56,7 +57,7 @@ def _from_mask(photo: Array, prompts: Prompts, file: Path) -> Array:
 
     try:
         with Pillow.open(file) as picture:
-            levels = np.asarray(picture.convert("LA" if "A" in picture.mode else "L").getchannel(0))
+            levels = np.asarray(with_eight_bits(picture).convert("L"))
     except (OSError, ValueError) as error:
         raise StageError(f"the mask {file.name} can't be read", hint="give a PNG, white where the object is") from error
     height, width = photo.shape[:2]

@@ -35,7 +35,7 @@ def emit(arguments: Arguments, clip: Clip, placed: Sequence[Placed]) -> None:
 
 def _write_glb(arguments: Arguments, placed: Sequence[Placed]) -> None:
     """Writes the animated scene; for the exporter each material becomes its plain picture on the plain UV map."""
-    for mesh in {thing.mesh_object.data for thing in placed}:
+    for mesh in dict.fromkeys(thing.mesh_object.data for thing in placed):  # a set's order would differ between runs
         material = mesh.materials[0]
         image = next(node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
         mesh.materials[0] = plain_material(f"{material.name} plain", image)

@@ -3,7 +3,9 @@ import pytest
 
 from i2v3d.backends.embedded.inpaint import GuidedPatchMatch
 from i2v3d.backends.embedded.membrane import stretch_membrane
+from i2v3d.backends.embedded.patch_synthesis import fill_with_patches
 from i2v3d.errors import StageError
+from tests.moving_clip import coffee
 from tests.photo_scenes import HEIGHT, WIDTH, disc, photo_with_disc, sky_and_ground
 
 
@@ -57,6 +59,40 @@ def test_what_was_filled_before_does_not_matter():
     first = backend.inpaint(photo_with_disc(), IS_HOLE, row_guide(), None)
     backend.inpaint(sky_and_ground(), disc(40, 40, 12) > 0, None, None)
     assert np.array_equal(first, backend.inpaint(photo_with_disc(), IS_HOLE, row_guide(), None))
+
+
+def test_the_seed_of_another_filling_does_not_matter():
+    picture, hole = coffee()[:120, :160], np.zeros((120, 160), bool)
+    hole[40:80, 60:100] = True
+    first = GuidedPatchMatch().inpaint(picture, hole, None, None)
+    fill_with_patches(picture, hole, np.ones(hole.shape, np.uint8), seed=11)
+    assert np.array_equal(first, GuidedPatchMatch().inpaint(picture, hole, None, None))
+
+
+def rough(level: float) -> np.ndarray:
+    return level + np.random.default_rng(2).normal(0, 14, (HEIGHT, WIDTH, 1)) * np.ones(3)
+
+
+def test_a_small_step_of_brightness_at_the_edge_is_levelled():
+    columns = np.arange(WIDTH)[None, :, None]
+    photo = np.where(columns < 80, rough(100), rough(111)).clip(0, 255).astype(np.uint8)
+    hole, forbidden = np.zeros((2, HEIGHT, WIDTH), bool)
+    hole[40:80, 105:135] = True
+    forbidden[:, 80:] = True  # so it can only be filled from the darker side
+    filled = GuidedPatchMatch().inpaint(photo, hole, np.zeros((HEIGHT, WIDTH, 3), np.float32), forbidden)
+    rim = hole.copy()
+    rim[42:78, 107:133] = False
+    assert filled[rim].mean() > 107, f"{filled[rim].mean():.1f} beside 111"
+
+
+def test_on_a_table_the_shadow_at_a_foot_fades_into_what_is_filled():
+    shadow = disc(80, 60, 40) > 0.5
+    photo = np.where(shadow[..., None], rough(80), rough(160)).clip(0, 255).astype(np.uint8)
+    hole = disc(80, 60, 25) > 0.5
+    filled = GuidedPatchMatch().inpaint(photo, hole, None, shadow)  # copied from the lit table alone
+    rim, middle = hole & ~(disc(80, 60, 22) > 0.5), disc(80, 60, 6) > 0.5
+    assert filled[rim].mean() < 125, f"{filled[rim].mean():.0f} beside a shadow of 80"
+    assert filled[middle].mean() > filled[rim].mean() + 15
 
 
 def test_no_hole_gives_the_picture_back():

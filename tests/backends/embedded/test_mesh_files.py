@@ -81,6 +81,37 @@ def test_a_texture_comes_out_the_right_way_up(tmp_path):
     assert seen[-3, 2] > 0.9
 
 
+def textured_quad(colour, repeats: float, size_px: int) -> trimesh.Trimesh:
+    """An upright quad whose picture has this colour above and black below, `repeats` times each way."""
+    picture = np.zeros((size_px, size_px, 3), np.uint8)
+    picture[: size_px // 2] = colour
+    quad = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False)
+    quad.visual = trimesh.visual.TextureVisuals(
+        uv=np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * repeats,
+        material=trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(picture)),
+    )
+    return quad
+
+
+def test_pictures_that_are_too_large_together_are_shrunk_to_one_texture(tmp_path, monkeypatch):
+    monkeypatch.setattr(mesh_files, "MAX_TEXTURE_PX", 128)
+    scene = trimesh.Scene()
+    for index, (colour, repeats) in enumerate((((255, 0, 0), 1), ((0, 255, 0), 4), ((0, 0, 255), 1))):
+        place = trimesh.transformations.translation_matrix([2 * index, 0, 0])
+        scene.add_geometry(textured_quad(colour, repeats, 128), transform=place)
+    scene.export(tmp_path / "three.glb")
+    mesh = load_mesh_file(tmp_path / "three.glb")
+    assert max(mesh.texture.shape[:2]) <= 128
+    seen = draw_mesh(mesh, front_view(mesh.vertices_m)).colour
+    rows, columns = np.nonzero(seen[..., 3] > 0.5)
+    third = (columns.max() + 1 - columns.min()) / 5
+    for index in range(3):
+        part = slice(int(columns.min() + 2 * index * third + 3), int(columns.min() + (2 * index + 1) * third - 3))
+        shown = seen[rows.min() : rows.max(), part, :3].mean(axis=(0, 1))
+        assert shown[index] == pytest.approx(0.5, abs=0.1), "half of it is coloured, half is black"
+        assert np.delete(shown, index).max() < 0.02
+
+
 def test_several_parts_and_their_places_become_one_mesh(tmp_path):
     scene = trimesh.Scene()
     scene.add_geometry(trimesh.creation.box((1, 1, 1)), transform=trimesh.transformations.translation_matrix([0, 2, 0]))

@@ -13,6 +13,7 @@ def test_only_bad_pixels_change_and_twice_gives_the_same():
     filled = fill_with_patches(picture, is_bad, ids, seed=7)
     assert np.array_equal(filled[~is_bad], picture[~is_bad])
     assert (filled[is_bad].max(axis=1) > 5).all()
+    assert not np.array_equal(filled, fill_with_patches(picture, is_bad, ids, seed=8))
     assert np.array_equal(filled, fill_with_patches(picture, is_bad, ids, seed=7))
 
 

@@ -96,6 +96,14 @@ def test_a_magnified_surface_gets_detail_back_and_nothing_else():
     assert np.abs(coarse[0] - coarse[1]).mean() < 0.6
 
 
+def test_a_magnified_pixel_that_still_equals_the_photo_is_not_touched():
+    frames, first, last = refine_ends(MovingClip(end_px=900, square_px=None, zoom=1.05, slide_px=(0.0, 0.0)))
+    assert not np.array_equal(last.colour, frames[-1].colour)
+    past = KeyframePast(first.colour, first.memory, [frame.passes for frame in frames])
+    again = PatchRefiner().refine(frames[-1], frames[-1].colour, past, seed=1)
+    assert np.array_equal(again.colour, frames[-1].colour)
+
+
 def _sheet(open_px: float, size: tuple[int, int] = (120, 160)) -> tuple[np.ndarray, np.ndarray]:
     """Depth of a near wall, a sheet pulled `open_px` wide, and a far wall; and each pixel's place on a 1 px sheet."""
     x = np.broadcast_to(np.arange(size[1], dtype=np.float32), size)
@@ -134,6 +142,12 @@ def test_a_sheet_pulled_wide_is_mended():
     smear = np.abs(np.diff(frames[-1].colour[..., 0].astype(float), axis=1))[:, sheet].mean()
     mended = np.abs(np.diff(last.colour[..., 0].astype(float), axis=1))[:, sheet].mean()
     assert mended > 2 * smear, f"horizontal detail {smear:.1f} smeared, {mended:.1f} mended"
+    at_rest = np.zeros_like(frames[-1].passes.flow_forward_px)
+    still = replace(frames[-1].passes, flow_forward_px=at_rest, flow_backward_px=at_rest)
+    past = KeyframePast(last.colour, last.memory, [still, still])
+    after = refiner.refine(RenderedFrame(frames[-1].colour, still), frames[0].colour, past, seed=1)
+    assert np.array_equal(after.memory.is_torn, last.memory.is_torn)
+    assert np.array_equal(after.colour[:, sheet], last.colour[:, sheet]), "what was mended is kept"
 
 
 def test_what_another_object_hid_is_not_torn():

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.embedded.warping import (
     continue_smoothly,
     motion_of,
@@ -54,6 +56,21 @@ def test_what_the_square_uncovers_is_not_visible():
     assert not track.is_visible[is_uncovered].any()
     is_still = (ids[0] == 1) & (ids[1] == 1)
     assert track.is_visible[is_still].mean() > 0.99
+
+
+@pytest.mark.parametrize("change", ["depth_m", "ids"])
+def test_another_surface_at_the_same_place_is_not_visible(change):
+    shape = (40, 60)
+    still = np.zeros((*shape, 2), np.float32)
+    here = FramePasses(
+        np.full(shape, 5, np.float32), np.ones(shape, np.uint8), still[..., 0] == 0, still, still, True, True
+    )
+    other = {"depth_m": np.full(shape, 4, np.float32), "ids": np.full(shape, 2, np.uint8)}[change]
+    is_left = np.arange(60)[None, :] < 30
+    before = replace(here, **{change: np.where(is_left, other, getattr(here, change)).astype(other.dtype)})
+    track = step_back(motion_of(before), motion_of(here), resting_track(shape))
+    assert not track.is_visible[:, :28].any()
+    assert track.is_visible[:, 32:].all()
 
 
 def test_motion_goes_on_where_nothing_was_drawn():
