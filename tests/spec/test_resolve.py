@@ -255,7 +255,7 @@ UNAVAILABLE = {
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
     "camera: {follow: rocket}": "camera.follow: `camera: {follow: ...}` is not available yet",
     "simulate: {rocket: rigid}": "simulate.rocket: physics is not available yet",
-    "motion: {rocket: {rig: {file: hero.fbx}}}": "motion.rocket.rig: a rig from a file is not available yet",
+    "motion: {rocket: {rig: humanoid, clips: [{file: dance.bvh}]}}": "a clip from a file is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
 

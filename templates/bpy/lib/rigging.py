@@ -8,7 +8,7 @@ weights must pass `rig_skin.skin_faults`; if they don't, those of the nearest bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -77,6 +77,7 @@ def bind(rig: Rig, vertices: Array, faces: Array) -> Array:
     places, place = weld(vertices)
     welded = place[faces]
     welded = welded[(welded[:, 0] != welded[:, 1]) & (welded[:, 1] != welded[:, 2]) & (welded[:, 2] != welded[:, 0])]
+    ways: tuple[tuple[str, Callable[[], Array | None]], ...]
     if rig.is_rigid:
         ways = (("hard parts", lambda: rigid_weights(places, welded, rig)),)
     else:
