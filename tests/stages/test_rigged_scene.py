@@ -71,7 +71,8 @@ def test_armatures_and_actions_have_names_that_an_artist_finds(folder, outputs):
         f"import bpy; bpy.ops.wm.open_mainfile(filepath={str(outputs.blend.path)!r});"
         "rig = bpy.data.objects['card rig'];"
         "print('--'); print(rig.type, rig.animation_data.action.name, [bone.name for bone in rig.data.bones],"
-        "rig.parent.name, rig.parent.animation_data.action.name, bpy.data.objects['card mesh'].modifiers[0].object.name)"
+        "rig.parent.name, rig.parent.animation_data.action.name,"
+        "bpy.data.objects['card mesh'].modifiers[0].object.name)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     expected = "ARMATURE card pose ['base', 'flap'] card card motion card rig"
