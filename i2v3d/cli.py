@@ -75,7 +75,8 @@ def init(folder: Path, image: Path | None, template: str) -> None:
     """Make a folder with a starter spec and your photo."""
     from i2v3d.spec.starter import write_starter
 
-    click.echo(f"wrote {write_starter(folder, image=image, template=template)}")
+    spec = write_starter(folder, image=image, template=template)
+    click.echo(f"wrote {spec}" if image else f"wrote {spec}; put your photo beside it as photo.jpg")
 
 
 @main.command()
@@ -83,15 +84,16 @@ def init(folder: Path, image: Path | None, template: str) -> None:
 def validate(**options: Any) -> None:
     """Check a spec; every problem is shown with its line."""
     from i2v3d.execute.project import load_spec
-    from i2v3d.report.problems import problems_text
+    from i2v3d.report.problems import count_text, problems_text
 
     loaded = load_spec(_options(options))
     if notes := (*loaded.warnings, *loaded.unavailable):
         click.echo(problems_text(notes), err=True)
     scene = loaded.scene
     size = scene.output.size
+    things = count_text(len(scene.objects), "object")
     click.echo(
-        f"{options['spec']}: fine. {scene.name}: {len(scene.objects)} objects, {scene.output.frame_count} frames "
+        f"{options['spec']}: fine. {scene.name}: {things}, {scene.output.frame_count} frames "
         f"of {size.width}x{size.height} at {scene.output.fps:g} fps, profile {scene.profile}"
     )
 

@@ -84,16 +84,25 @@ def horizon_row(camera: Camera) -> float:
     return float(camera.intrinsics.centre_y_px + camera.intrinsics.focal_y_px * ahead_up / level)
 
 
-def standing_base(camera: Camera, outline: Silhouette, contact_y_px: float | None, name: str) -> Array:
-    """Returns the centre (3,) of the base of a thing that stands on the ground.
-
-    Seen from well above, the contact row is the near edge of a round base, whose width is that of the outline.
+def near_base(camera: Camera, outline: Silhouette, contact_y_px: float | None, name: str) -> Array:
+    """Returns the point (3,) of the ground in the middle of where a thing touches it nearest to the camera.
 
     Raises:
         StageError: Its contact row is not below the horizon.
     """
     row = outline.bottom_px if contact_y_px is None else contact_y_px
-    near = ground_point(camera, outline.base_x_px, row, f"`{name}`")
+    return ground_point(camera, outline.base_x_px, row, f"`{name}`")
+
+
+def round_base(camera: Camera, outline: Silhouette, contact_y_px: float | None, name: str) -> Array:
+    """Returns the centre (3,) of the round base of a thing that stands on the ground.
+
+    Seen from well above, the contact row is the near edge of the base, whose width is that of the outline.
+
+    Raises:
+        StageError: Its contact row is not below the horizon.
+    """
+    near = near_base(camera, outline, contact_y_px, name)
     eye = camera.world_from_camera[:3, 3]
     away = near[:2] - eye[:2]
     distance = float(np.hypot(*away))

@@ -46,8 +46,7 @@ def error_text(error: I2V3DError, locate: Locate | None = None) -> str:
         locate: Finds the place of a failed step's problem in the spec.
     """
     if isinstance(error, SpecError):
-        count = len(error.problems)
-        return f"{problems_text(error.problems)}\n{count} problem{'s' if count != 1 else ''}"
+        return f"{problems_text(error.problems)}\n{count_text(len(error.problems), 'problem')}"
     lines = [f"error: {error.message}"]
     if isinstance(error, StageError) and error.failure is not None:
         return "\n".join(_failure_lines(error, error.failure, locate))
@@ -70,6 +69,11 @@ def _failure_lines(error: StageError, failure: StepFailure, locate: Locate | Non
         yield f"  log: {_shown_path(failure.log)}"
         if not failure.is_expected:
             yield from (f"    {line}" for line in _last_lines(failure.log))
+
+
+def count_text(count: int, noun: str) -> str:
+    """Returns `1 object`, `2 objects`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _shown_path(path: Path | None) -> str:

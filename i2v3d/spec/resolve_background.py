@@ -43,6 +43,9 @@ def resolve_background(
     if contact is not None and horizon is not None and contact <= horizon:
         collector.error((*path, "contact"), "the backdrop meets the ground above the horizon", "give a row below it")
     wall_path: SpecPath = ("background", "back_wall")
+    if background.layout.word == "room" and background.back_wall is None:
+        hint = "give `back_wall: [left, top, right, bottom]`, the rectangle of the wall at the far end"
+        collector.error(("background",), "a room is solved from its back wall, and none is given", hint)
     edges = background.back_wall
     wall = scale.checked_box(collector, wall_path, edges, "the back wall") if edges else None
     if wall is not None and kind != "room":

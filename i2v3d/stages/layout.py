@@ -34,11 +34,12 @@ from i2v3d.geometry.layout_solve import (
     floating_depth,
     floating_pivot,
     measure_silhouette,
+    near_base,
+    round_base,
     source_camera,
-    standing_base,
     standing_height,
 )
-from i2v3d.spec.resolved import MeshFile, Place, Vector
+from i2v3d.spec.resolved import Lathe, MeshFile, Place, Vector
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Standing:
     """What is declared of one object's place; fields as in `spec.resolved.SceneObject`.
 
     `is_mesh_file`: its mesh comes from a file, so that its outline does not tell its height.
+    `has_round_base`: it is turned on a lathe, so that seen from above its base is a disc.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Standing:
     is_standing: bool
     distance_m: float | None
     is_mesh_file: bool = False
+    has_round_base: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
             is_standing=thing.is_standing,
             distance_m=thing.distance_m,
             is_mesh_file=isinstance(thing.shape, MeshFile),
+            has_round_base=isinstance(thing.shape, Lathe),
         )
         for thing in scene.objects
     )
@@ -195,9 +199,15 @@ def _metric_scale(params: Params, outlines: Mapping[str, Silhouette], camera: Ca
     for thing in params.objects:
         if thing.is_in_photo and thing.is_standing and thing.height_m is not None:
             outline = outlines[thing.name]
-            base = standing_base(camera, outline, thing.contact_y_px, thing.name)
+            base = _standing_base(thing, outline, camera)
             return thing.height_m / _standing_height(thing.name, outline, base, camera)
     return 1.0
+
+
+def _standing_base(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
+    # A flat or inflated thing stands in one upright plane: further back, the ground would hide its foot.
+    find = round_base if thing.has_round_base else near_base
+    return find(camera, outline, thing.contact_y_px, thing.name)
 
 
 def _standing_height(name: str, outline: Silhouette, base: Array, camera: Camera) -> float:
@@ -214,7 +224,7 @@ def _photo_base(thing: Standing, outline: Silhouette, camera: Camera) -> Array:
         message = f"`{thing.name}` stands where the photo shows it and can't be placed elsewhere"
         raise StageError(message, hint=hint, field="objects")
     if thing.is_standing:
-        return standing_base(camera, outline, thing.contact_y_px, thing.name)
+        return _standing_base(thing, outline, camera)
     depth = thing.distance_m
     if depth is None:
         depth = floating_depth(camera.intrinsics, outline, thing.height_m)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.blender]
 FIRST_OBJECT_ID = 2
 
 
-def unmoved(name: str, folder: Path) -> Path:
+def unmoved(name: str, folder: Path, mesh: str | None = None) -> Path:
     """Writes a scene without its motion and camera path, of two frames, and returns its spec."""
     source = ROOT / "specs" / name
     spec = yaml.safe_load((source / "scene.yaml").read_text())
@@ -28,6 +28,8 @@ def unmoved(name: str, folder: Path) -> Path:
     spec["output"]["duration"] = "1f"
     spec.pop("motion", None)
     spec.pop("camera", None)
+    for thing in spec["objects"].values():
+        thing["mesh"] = mesh or thing["mesh"]
     file = folder / "scene.yaml"
     file.write_text(yaml.safe_dump(spec))
     return file
@@ -43,9 +45,12 @@ def stored_outputs(project):
     ]
 
 
-@pytest.mark.parametrize("name", ["rocket", "coffee", "chelsea", "astronaut"])
-def test_the_unmoved_render_is_the_photo(name, tmp_path):
-    options = ProjectOptions(unmoved(name, tmp_path), allow_paths=(ROOT / "specs",), until="render")
+@pytest.mark.parametrize(
+    ("name", "mesh"),
+    [("rocket", None), ("coffee", None), ("chelsea", None), ("astronaut", None), ("coffee", "inflate")],
+)
+def test_the_unmoved_render_is_the_photo(name, mesh, tmp_path):
+    options = ProjectOptions(unmoved(name, tmp_path, mesh), allow_paths=(ROOT / "specs",), until="render")
     project = open_project(options)
     result = project.build(lambda event: None)
     assert result.is_success, result.failures

@@ -230,9 +230,16 @@ def test_contact_shadows_are_filled_only_under_what_stands(load):
     assert scene_of(load, OBJECT + "background: {shadow: 10px}\n").background.shadow_grow_px == 10
 
 
-@pytest.mark.parametrize(("layout", "kind"), [("table", "plane"), ("sky_dome", "dome"), ("room", "room")])
+@pytest.mark.parametrize(("layout", "kind"), [("table", "plane"), ("sky_dome", "dome")])
 def test_layout_words_have_other_spellings(load, layout, kind):
     assert scene_of(load, f"background: {layout}\n").background.layout == kind
+
+
+def test_a_room_needs_its_back_wall(load):
+    spec = "background: {layout: room, back_wall: [0.3, 0.2, 0.7, 0.6]}\n"
+    assert scene_of(load, spec).background.layout == "room"
+    with pytest.raises(SpecError, match="a room is solved from its back wall, and none is given"):
+        scene_of(load, "background: room\n")
 
 
 def test_a_depth_file_is_a_layout(load, project):

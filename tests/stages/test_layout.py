@@ -171,7 +171,7 @@ def test_a_table_without_horizon_is_seen_from_45_degrees():
 
 
 def test_the_base_of_a_thing_seen_from_above_is_a_disc_as_wide_as_its_outline():
-    result = solved(thing(), layout="plane", horizon_y_px=None)
+    result = solved(thing(has_round_base=True), layout="plane", horizon_y_px=None)
     pivot = result.objects["ball"].world_from_object[:3, 3]
     near = np.array([80.0, 100.0])
     ray = result.camera.world_from_camera[:3, :3] @ result.camera.intrinsics.rays(near)
@@ -182,6 +182,12 @@ def test_the_base_of_a_thing_seen_from_above_is_a_disc_as_wide_as_its_outline():
     pixels, _ = result.camera.project(rim)
     assert np.ptp(pixels[:, 0]) == pytest.approx(20.0, abs=0.1)
     assert pixels[:, 1].max() == pytest.approx(100.0, abs=0.1)
+
+
+def test_a_flat_thing_seen_from_above_stands_where_it_touches_the_table_nearest():
+    result = solved(thing(), layout="plane", horizon_y_px=None)
+    pixel, _ = result.camera.project(result.objects["ball"].world_from_object[:3, 3])
+    np.testing.assert_allclose(pixel, (80.0, 100.0), atol=1e-6)
 
 
 def test_a_room_is_solved_from_its_back_wall():

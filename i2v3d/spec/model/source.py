@@ -62,7 +62,7 @@ def _duration(value: Any) -> Any:
     if moment.unit == "share":
         raise wrong("a share is not a duration", "give seconds `2.5s` or frames `60f`")
     if moment.value <= 0:
-        raise wrong(f"a duration of {moment} has no frames", "give more than 0")
+        raise wrong(f"a duration of {moment} has no frames", "give more than 0: the shortest clip has two frames")
     return moment
 
 
