@@ -33,7 +33,7 @@ from i2v3d.geometry.camera_path import PathKey, Surroundings, view_at
 from i2v3d.geometry.frames import Camera, Intrinsics, Resolution, level_camera_pose, transform_points
 from i2v3d.geometry.motion import object_motion, world_from_object_at
 from i2v3d.spec import resolved
-from i2v3d.stages import assemble, render, scene_script
+from i2v3d.stages import assemble, render, rig, scene_script
 
 SIZE = Resolution(256, 144)
 TOP = 20  # of the output's window in the photo
@@ -204,10 +204,21 @@ def write_layout(file: Path, layout: SolvedLayout | None = None) -> Layout:
     return written
 
 
+def _skeletons(folder: Path, made: resolved.Scene, layout: Layout) -> tuple[rig.SkeletonFile, ...]:
+    """Runs the rig stage on the card for every rigged object."""
+    fitted = []
+    for index, node in enumerate(rig.nodes(made)):
+        mesh = Mesh(folder / f"rigged_{index}")
+        mesh.write(card_mesh())
+        outputs = work(folder / f"rig_{index}", skeleton=rig.SkeletonFile)
+        fitted.append(rig.run(rig.Inputs(mesh, layout), node.params, None, outputs).skeleton)
+    return tuple(fitted)
+
+
 def write_script(folder: Path, made: resolved.Scene, layout: SolvedLayout | None = None) -> Script:
     written = write_layout(folder.parent / f"{folder.name}_layout.json", layout)
     (node,) = scene_script.nodes(made)
-    inputs = scene_script.Inputs(written)
+    inputs = scene_script.Inputs(written, _skeletons(folder.parent, made, written))
     return scene_script.run(inputs, node.params, None, work(folder, script=Script)).script
 
 

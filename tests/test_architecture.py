@@ -29,8 +29,15 @@ LAYERS = (
 )
 # geometry and artifacts know each other's types; spec's records use geometry's; see each module's docstring.
 PEERS = {("geometry", "artifacts"), ("artifacts", "geometry"), ("spec", "geometry")}
-# The records of a resolved scene and the catalog of backends are plain values that every layer may read.
-SHARED = {"i2v3d.spec.resolved", "i2v3d.errors", "i2v3d.resources", "i2v3d.backends.catalog"}
+# The records of a resolved scene and the tables of backends, rigs and clips are plain values: every layer may read.
+SHARED = {
+    "i2v3d.spec.resolved",
+    "i2v3d.errors",
+    "i2v3d.resources",
+    "i2v3d.backends.catalog",
+    "i2v3d.rigs.presets",
+    "i2v3d.rigs.clips_others",
+}
 
 
 def _imports(file: Path):

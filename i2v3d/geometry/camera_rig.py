@@ -54,7 +54,7 @@ class TrackPose:
 
 
 @dataclass(frozen=True)
-class Rig:
+class CameraRig:
     """What moves the camera besides keys; without anything it leaves the view as it is."""
 
     follow: Follow | None = None
@@ -69,7 +69,9 @@ def track_view(track: Sequence[TrackPose], frame: int) -> PathView:
     return PathView(world_from_camera, pose.zoom)
 
 
-def rigged(view: PathView, rig: Rig, frame: float, *, fps: float, point_at: Callable[[str, float], Array]) -> PathView:
+def rigged(
+    view: PathView, rig: CameraRig, frame: float, *, fps: float, point_at: Callable[[str, float], Array]
+) -> PathView:
     """Returns the view as the rig has it: it follows first, then shakes.
 
     Args:

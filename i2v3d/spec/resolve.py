@@ -19,6 +19,7 @@ from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
 from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
+from i2v3d.spec.resolve_rigs import resolve_rigs
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
@@ -78,6 +79,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         if spec.scene is not None
         else None,
         bodies=MappingProxyType(resolve_bodies(collector, spec)),
+        rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -193,9 +195,6 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
             collector.unknown(path, name, names)
     for name, motion in spec.motion.items():
         check_removed(collector, spec.objects, ("motion", name), name)
-        for part in ("rig", "clips", "bones", "joints", "reach"):
-            if getattr(motion, part):
-                collector.not_yet(("motion", name, part), f"`{part}` in a motion is")
         _check_motion_files(collector, motion, ("motion", name))
     for index, key in enumerate(spec.camera.keys):
         at: SpecPath = ("camera", index)

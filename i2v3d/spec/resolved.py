@@ -285,6 +285,46 @@ class MotionKey:
 
 
 @dataclass(frozen=True)
+class RigClip:
+    """A built-in clip on a rig.
+
+    Attributes:
+        start: Frame at which it starts.
+        end: Frame at which it ends, or None for its own end.
+        fade: Frames of blending, or None for the usual.
+        is_loop: Repeats until the end.
+        is_additive: Adds to the clips before it instead of covering them.
+    """
+
+    name: str
+    start: float
+    end: float | None
+    fade: float | None
+    speed: float
+    is_loop: bool
+    is_additive: bool
+
+
+@dataclass(frozen=True)
+class RigMotion:
+    """The rig of an object and what it plays.
+
+    Attributes:
+        preset: Name of a preset of `rigs.presets`.
+        joints: (joint, (x, y) in photo pixels) of pinned joints.
+        bones: (bone, keys): turns on top of the clips.
+        reach: (bone, object name or world point) that the end of an arm goes to.
+    """
+
+    preset: str
+    joints: tuple[tuple[str, tuple[float, float]], ...]
+    clips: tuple[RigClip, ...]
+    bones: tuple[tuple[str, tuple[MotionKey, ...]], ...]
+    reach: tuple[tuple[str, str | Vector], ...]
+    is_foot_locked: bool
+
+
+@dataclass(frozen=True)
 class CameraKey:
     """A key of the camera path: a pose relative to the source view, composed in the order of these fields.
 
@@ -422,6 +462,7 @@ class Scene:
         extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
+        rigs: By object name.
     """
 
     name: str
@@ -440,6 +481,7 @@ class Scene:
     camera_rig: CameraRig = CameraRig()
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
+    rigs: Mapping[str, RigMotion] = field(default_factory=dict)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -160,7 +160,10 @@ def check_views(static: SceneStatic, states: FrameStates, size: Resolution, *, l
             mesh = meshes[thing["mesh"]]
             object_from_world = np.linalg.inv(arrays["transforms"][thing["id"] - 1])
             camera = transform_points(object_from_world, place)
-            if is_inside(camera, mesh["vertices_m"], mesh["faces"]):
+            vertices = mesh["vertices_m"].astype(np.float64)
+            if f"vertices_{thing['id']}" in arrays:  # it deforms
+                vertices = transform_points(object_from_world, arrays[f"vertices_{thing['id']}"].astype(np.float64))
+            if is_inside(camera, vertices, mesh["faces"]):
                 raise StageError(
                     f"the camera is inside `{thing['name']}` in frame {frame}",
                     hint="change the camera path, the motion, or where the object stands",
@@ -168,7 +171,7 @@ def check_views(static: SceneStatic, states: FrameStates, size: Resolution, *, l
                 )
             if thing["id"] in unseen:
                 camera_from_object = np.linalg.inv(object_from_world @ arrays["world_from_camera"])
-                points = transform_points(camera_from_object, mesh["vertices_m"].astype(np.float64))
+                points = transform_points(camera_from_object, vertices)
                 if is_in_picture(points, arrays["image_from_camera"], size.width, size.height):
                     del unseen[thing["id"]]
     return [f"`{name}` is outside the picture in every frame" for name in unseen.values()]

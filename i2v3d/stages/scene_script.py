@@ -19,13 +19,15 @@ from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.camera_rig import TrackPose
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
+from i2v3d.rigs.script import script_rig
 from i2v3d.spec.resolved import CameraFollow, CameraShake
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
 from i2v3d.stages.camera_track import has_track
+from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -36,9 +38,13 @@ _LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where everything stands, and the camera's pose at every frame where it does not come from keys."""
+    """Where everything stands, the fitted skeletons of the objects in `Params.rigs`, and the camera's poses.
+
+    The poses are those of every frame where the camera does not come from keys.
+    """
 
     layout: Layout
+    rigs: tuple[SkeletonFile, ...] = ()
     track: CameraPoses | None = None
 
 
@@ -67,6 +73,7 @@ class Params:
     follow: CameraFollow | None = None
     shake: CameraShake | None = None
     bodies: tuple[tuple[str, RigidBody], ...] = ()
+    rigs: tuple[tuple[str, RigMotion], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,12 @@ def nodes(scene: Scene) -> Iterable[Node]:
             follow=scene.camera_rig.follow,
             shake=scene.camera_rig.shake,
             bodies=tuple(scene.bodies.items()),
+            rigs=tuple(scene.rigs.items()),
         ),
         inputs={
             "layout": layout_ref(scene),
             "track": OutputRef("camera_track", "track") if has_track(scene) else None,
+            "rigs": tuple(OutputRef(f"rig[{name}]", "skeleton") for name in scene.rigs),
         },
         origins={
             "size": "output.size",
@@ -146,6 +155,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "follow": "camera.follow",
             "shake": "camera.handheld",
             "bodies": "simulate",
+            "rigs": "motion",
         },
     )
 
@@ -176,6 +186,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "background": BACKGROUND_FOLDER,
             "things": [
                 _thing(FIRST_OBJECT_ID + index, thing, layout.objects[thing.name])
+                | {"is_rigged": thing.name in dict(params.rigs)}
                 for index, thing in enumerate(params.objects)
             ],
             "camera_path": [_path_key(key) for key in params.camera_path],
@@ -183,6 +194,10 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
             "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
+            "rigs": [
+                script_rig(name, motion, skeleton.read(), fps=params.fps, frame_count=params.frame_count)
+                for (name, motion), skeleton in zip(params.rigs, inputs.rigs, strict=True)
+            ],
         },
     )
     return Outputs(Script(folder))

@@ -44,7 +44,7 @@ WRONG_SPECS = {
     "not_utf8": ("name: small", "name: sm\udce4ll"),
     "mask_cut_short": ("{box: [0.45, 0.2, 0.56, 0.8]}", "{mask: short.png}"),
     "profile_not_available_yet": ("name: small", "profile: modern"),
-    "rig_not_available_yet": ("  rocket:\n    - {at: 2}\n    - {at: 8, move: [0, 0, 1m]}", "  rocket: {rig: humanoid}"),
+    "clip_without_a_rig": ("  rocket:\n    - {at: 2}\n    - {at: 8, move: [0, 0, 1m]}", "  rocket: {clips: [walk]}"),
 }
 WRONG_TEMPLATES = {
     "endless_template": (

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "spec"))
 from project import make_project
 
 from i2v3d.geometry.camera_path import PathKey, Surroundings, view_at
-from i2v3d.geometry.camera_rig import Follow, Rig, Shake, late_point, rigged
+from i2v3d.geometry.camera_rig import CameraRig, Follow, Shake, late_point, rigged
 from i2v3d.geometry.frames import Camera, Intrinsics, Resolution, level_camera_pose
 from i2v3d.geometry.motion import rotation_about
 from i2v3d.spec import load_scene
@@ -39,7 +39,7 @@ def cameras_of(tmp_path):
         names = [field.name for field in dataclasses.fields(PathKey)]
         keys = [PathKey(**{name: getattr(key, name) for name in names}) for key in scene.camera_path]
         follow, shake = scene.camera_rig.follow, scene.camera_rig.shake
-        rig = Rig(
+        rig = CameraRig(
             follow and Follow(**dataclasses.asdict(follow)),
             shake and Shake(**dataclasses.asdict(shake)),
         )
@@ -205,14 +205,14 @@ def test_handheld_repeats_for_a_seed_and_differs_for_another(cameras_of):
     again = cameras_of("{handheld: 1.0}")
     assert all(np.array_equal(a.world_from_camera, b.world_from_camera) for a, b in zip(first, again, strict=True))
     still = view_at((), 0, Surroundings(SOURCE, LENS.rays(np.array([320.0, 180.0])), {}, {}))
-    other = rigged(still, Rig(shake=Shake(seed=5)), 20, fps=15, point_at=lambda *_: HERO)
+    other = rigged(still, CameraRig(shake=Shake(seed=5)), 20, fps=15, point_at=lambda *_: HERO)
     assert np.abs(other.world_from_camera - first[20].world_from_camera).max() > 1e-4
 
 
 def test_handheld_is_small_smooth_and_starts_from_the_view_as_it_is():
     still = view_at((), 0, Surroundings(SOURCE, LENS.rays(np.array([320.0, 180.0])), {}, {}))
     for seed in range(20):
-        rig = Rig(shake=Shake(amount=1.0, frequency_hz=1.5, seed=seed))
+        rig = CameraRig(shake=Shake(amount=1.0, frequency_hz=1.5, seed=seed))
         poses = [
             rigged(still, rig, frame / 4, fps=24, point_at=lambda *_: HERO).world_from_camera for frame in range(960)
         ]
@@ -227,7 +227,7 @@ def test_handheld_is_small_smooth_and_starts_from_the_view_as_it_is():
 def test_a_hand_twice_as_strong_swings_twice_as_far():
     def offset(amount: float) -> np.ndarray:
         still = view_at((), 0, Surroundings(SOURCE, LENS.rays(np.array([320.0, 180.0])), {}, {}))
-        view = rigged(still, Rig(shake=Shake(amount, 1.5, 3)), 7, fps=24, point_at=lambda *_: HERO)
+        view = rigged(still, CameraRig(shake=Shake(amount, 1.5, 3)), 7, fps=24, point_at=lambda *_: HERO)
         return view.world_from_camera[:3, 3] - SOURCE[:3, 3]
 
     assert offset(2.0) == pytest.approx(2 * offset(1.0))
@@ -237,7 +237,7 @@ def test_a_rolled_camera_stays_rolled_while_it_follows_by_turning():
     rolled = SOURCE.copy()
     rolled[:3, :3] = rolled[:3, :3] @ rotation_about(np.array([0.0, 0.0, 1.0]), 0.3)
     still = dataclasses.replace(view_at((), 0, Surroundings(rolled, np.array([0.0, 0, 1]), {}, {})))
-    rig = Rig(follow=Follow("hero", 0.0, "turning"))
+    rig = CameraRig(follow=Follow("hero", 0.0, "turning"))
     seen = rigged(still, rig, 10, fps=15, point_at=lambda _, frame: walk(frame)).world_from_camera
     before, after = Camera(LENS, rolled).project(HERO)[0], Camera(LENS, seen).project(walk(10))[0]
     assert after == pytest.approx(before, abs=1e-6)

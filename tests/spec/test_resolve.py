@@ -262,7 +262,7 @@ UNAVAILABLE = {
     "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
     "simulate: {rocket: cloth}": "simulate.rocket: simulating cloth bodies is not available yet",
     "simulate: {rocket: soft}": "simulate.rocket: simulating soft bodies is not available yet",
-    "motion: {rocket: {rig: humanoid, clips: [walk]}}": "motion.rocket.rig: `rig` in a motion is not available yet",
+    "motion: {rocket: {rig: humanoid, clips: [{file: dance.bvh}]}}": "a clip from a file is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
 

@@ -121,7 +121,7 @@ def test_a_rig_and_a_track_are_literals_of_the_script(tmp_path):
         [TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)), TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0), 2.0)]
     )
     (node,) = scene_script.nodes(hand.scene())
-    inputs = scene_script.Inputs(hand.write_layout(tmp_path / "layout.json"), poses)
+    inputs = scene_script.Inputs(hand.write_layout(tmp_path / "layout.json"), track=poses)
     script = scene_script.run(inputs, node.params, None, hand.work(tmp_path / "work", script=Script)).script
     tracked = (script.path / "scene.py").read_text()
     assert "    TrackPose((1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0)),\n" in tracked

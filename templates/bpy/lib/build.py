@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lib import actions, compat, meshes
 from lib.camera_path import PathKey, Surroundings, view_at
-from lib.camera_rig import Rig, TrackPose, rigged, track_view
+from lib.camera_rig import CameraRig, TrackPose, rigged, track_view
 from lib.frames import Camera, Intrinsics, Resolution, blender_camera_pose, transform_points
 from lib.motion import Motion, world_from_object_at
 
@@ -23,7 +23,7 @@ Rows = Sequence[Sequence[float]]
 
 BACKGROUND_ID = 1
 SENSOR_MM = 36.0
-NO_RIG = Rig()
+NO_RIG = CameraRig()
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Thing:
     motion: Motion = field(default_factory=dict)
     parent: str | None = None
     simulated: Array | None = None
+    is_rigged: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,11 @@ def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Place
 def _add_object(collection: Any, thing: Thing, mesh: Any) -> Placed:
     rest = np.array(thing.world_from_object, dtype=np.float64)
     place = rest[:3, 3]
+    if thing.is_rigged and mesh.users:
+        mesh = mesh.copy()  # weights are the mesh's, and those of a copy are its own
     mover = mesh_object = bpy.data.objects.new(thing.name, mesh)
     scale = thing.scale
-    if not np.array_equal(rest[:3, :3], np.eye(3)):
+    if thing.is_rigged or not np.array_equal(rest[:3, :3], np.eye(3)):
         # Motion is about world axes, so an object that rests turned is turned below the one that moves.
         mesh_object.name = f"{thing.name} mesh"
         mover = bpy.data.objects.new(thing.name, None)
@@ -165,12 +168,12 @@ def add_cameras(
     path: Sequence[PathKey],
     things: Sequence[Thing],
     placed: Sequence[Placed],
-    rig: Rig = NO_RIG,
+    rig: CameraRig = NO_RIG,
     track: Sequence[TrackPose] = (),
 ) -> None:
     """Adds the camera with its path or track baked, one key a frame, and a still one at the source view."""
     collection = _collection(scene, "Cameras")
-    views = camera_track(clip, source, path=path, things=things, centres=_centres(placed), rig=rig, track=track)
+    views = camera_track(clip, source, path=path, things=things, centres=centres_of(placed), rig=rig, track=track)
     scene.camera = _add_camera(collection, "Camera", views[0])
     if any(not _is_equal_view(view, views[0]) for view in views):
         _bake_camera(scene.camera, views)
@@ -187,7 +190,7 @@ def camera_track(
     path: Sequence[PathKey],
     things: Sequence[Thing],
     centres: Mapping[str, Array],
-    rig: Rig = NO_RIG,
+    rig: CameraRig = NO_RIG,
     track: Sequence[TrackPose] = (),
 ) -> list[Camera]:
     """Returns the output camera of every frame.
@@ -241,7 +244,8 @@ def pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
     return np.asarray(pose_at(parent, frame, by_name) @ np.linalg.inv(rest_pose(parent)) @ pose)
 
 
-def _centres(placed: Sequence[Placed]) -> dict[str, Array]:
+def centres_of(placed: Sequence[Placed]) -> dict[str, Array]:
+    """Returns the centre of each object's bounds in its mesh's own frame."""
     centres = {}
     for thing in placed:
         corners = np.array([tuple(corner) for corner in thing.mesh_object.bound_box], dtype=np.float64)

@@ -1,0 +1,273 @@
+"""The pose of a rig at every frame: clips in layers, keyed bones, rolling wheels, standing feet and reaching arms."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2v3d.geometry.motion import rotation_about, rotation_from_euler, value_at
+from i2v3d.geometry.rig import Limb, Play, Rig
+from i2v3d.geometry.rig_curves import (
+    curve_at,
+    shares_over_time,
+    shares_over_way,
+    slerp,
+    turn_between,
+    weight_at,
+)
+
+Array = NDArray[Any]
+Goal = Callable[[int], Array]
+"""Where something is at a frame, mesh frame."""
+
+_TRAVELS = 0.1  # strides; less is no travelling
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A rig at a frame: turns (bones, 3, 3) from rest as the parent carries them, rig axes, and the root's way."""
+
+    turns: Array
+    root: Array
+
+
+@dataclass(frozen=True)
+class Played:
+    """A clip over the whole time: its weight and share at every frame, and whether it follows the way travelled."""
+
+    play: Play
+    weights: Array
+    shares: Array
+    is_travelling: bool
+
+
+def joints(rig: Rig, pose: Pose) -> tuple[Array, Array]:
+    """Returns the heads (bones, 3) and orientations from rest (bones, 3, 3) of the posed bones, rig axes."""
+    heads = rig.heads()
+    places, turns = np.zeros_like(heads), np.zeros((len(heads), 3, 3))
+    for index, parent in enumerate(rig.parents()):
+        if parent < 0:
+            turns[index], places[index] = pose.turns[index], heads[index] + pose.root
+        else:
+            turns[index] = turns[parent] @ pose.turns[index]
+            places[index] = places[parent] + turns[parent] @ (heads[index] - heads[parent])
+    return places, turns
+
+
+def poses(
+    rig: Rig, frame_count: int, world_from_mesh: Sequence[Array], goals: dict[str, Goal] | None = None
+) -> list[Pose]:
+    """Returns the pose of every frame.
+
+    Args:
+        rig: The rig.
+        frame_count: Frames.
+        world_from_mesh: 4x4 of every frame, what carries the mesh over the ground.
+        goals: Where the ends of arms go, by bone.
+    """
+    played = [_played(rig, play, world_from_mesh) for play in rig.plays]
+    made = [_layered(rig, played, frame) for frame in range(frame_count)]
+    made = _grounded(rig, played, made)
+    made = [_rolled(rig, pose, world_from_mesh[: frame + 1]) for frame, pose in enumerate(made)]
+    if rig.legs and rig.is_foot_locked:
+        made = _foot_locked(rig, played, made, world_from_mesh)
+    for arm in rig.arms:
+        if goals and arm.end in goals:
+            goal = goals[arm.end]
+            made = [_reached(rig, pose, arm, goal(frame) @ rig.mesh_from_rig) for frame, pose in enumerate(made)]
+    return made
+
+
+def _played(rig: Rig, play: Play, world_from_mesh: Sequence[Array]) -> Played:
+    count = len(world_from_mesh)
+    weights = np.array([weight_at(play, frame) for frame in range(count)])
+    places = np.array([pose[:2, 3] for pose in world_from_mesh])
+    scale = float(np.linalg.norm(world_from_mesh[0][:3, 2]))
+    ways = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    shown = np.flatnonzero(weights > 0)
+    stride = play.stride * rig.leg_length() * scale
+    is_gait = play.stride > 0 and rig.is_foot_locked and len(shown) > 0
+    if is_gait and ways[shown[-1]] - ways[shown[0]] > _TRAVELS * stride:
+        return Played(play, weights, shares_over_way(play, ways, stride), True)
+    return Played(play, weights, shares_over_time(play, count), False)
+
+
+def _layered(rig: Rig, played: Sequence[Played], frame: int) -> Pose:
+    names, root = rig.names(), np.zeros(3)
+    turns = np.repeat(np.eye(3)[None], len(names), axis=0)
+    for part in played:
+        weight, share, play = part.weights[frame], part.shares[frame], part.play
+        if weight == 0.0:
+            continue
+        standing = _standing(rig, play)
+        for index, bone in enumerate(rig.bones):
+            if bone.name not in play.turns:
+                continue
+            degrees = curve_at(play.turns[bone.name], share, is_cycle=play.is_cycle)
+            turn = rotation_from_euler(np.radians(degrees))
+            if play.is_additive:
+                turns[index] = slerp(np.eye(3), turn, weight) @ turns[index]
+                continue
+            parent = standing.get(bone.parent, np.eye(3))
+            turns[index] = slerp(turns[index], parent.T @ turn @ standing.get(bone.name, np.eye(3)), weight)
+        if play.lift:
+            way = curve_at(play.lift, share, is_cycle=play.is_cycle) * rig.leg_length()
+            root = root + weight * way if play.is_additive else (1 - weight) * root + weight * way
+    for bone_name, channel in rig.keys.items():
+        index = names.index(bone_name)
+        turns[index] = rotation_from_euler(value_at(channel, frame)) @ turns[index]
+    return Pose(turns, root)
+
+
+def _standing(rig: Rig, play: Play) -> dict[str, Array]:
+    """Returns the turn from rest to how a bone stands, for the bones that a clip turns from there."""
+    if play.is_relative or play.is_additive:
+        return {}
+    heads, tails = rig.heads(), rig.tails()
+    return {
+        bone.name: turn_between(tails[index] - heads[index], np.array(bone.stands))
+        for index, bone in enumerate(rig.bones)
+        if bone.stands is not None and bone.name in play.turns
+    }
+
+
+def _contacts(played: Sequence[Played], limb: Limb, frame: int, *, is_locking: bool) -> bool:
+    """Returns whether a limb stands on the ground; for locking, also that it may not slide there."""
+    shown = [part for part in played if part.weights[frame] > 0.5 and part.play.contacts]
+    if not shown:
+        return False
+    part = shown[-1]
+    if is_locking and part.play.stride > 0 and not part.is_travelling:
+        return False  # it walks on the spot
+    share = part.shares[frame]
+    if part.play.is_cycle:
+        share = share - np.floor(share)
+    return any(first <= share <= last for first, last in part.play.contacts.get(limb.end, ()))
+
+
+def _grounded(rig: Rig, played: Sequence[Played], made: list[Pose]) -> list[Pose]:
+    """Lowers or lifts the root so that what stands on the ground is at its height at rest."""
+    if not rig.legs or not any(part.play.contacts for part in played):
+        return made
+    names, rest = rig.names(), rig.heads()
+    rise = np.full(len(made), np.nan)
+    for frame, pose in enumerate(made):
+        places, _ = joints(rig, Pose(pose.turns, np.zeros(3)))
+        feet = [names.index(leg.end) for leg in rig.legs if _contacts(played, leg, frame, is_locking=False)]
+        if feet:
+            rise[frame] = -min(places[foot, 2] - rest[foot, 2] for foot in feet)
+    known = np.flatnonzero(np.isfinite(rise))
+    if not len(known):
+        return made
+    rise = np.interp(np.arange(len(made)), known, rise[known])
+    share = [
+        max((part.weights[frame] for part in played if part.play.contacts), default=0.0) for frame in range(len(made))
+    ]
+    return [
+        Pose(pose.turns, pose.root + np.array([0.0, 0.0, share[frame] * rise[frame]]))
+        for frame, pose in enumerate(made)
+    ]
+
+
+def _rolled(rig: Rig, pose: Pose, world_from_mesh: Sequence[Array]) -> Pose:
+    if not rig.wheels:
+        return pose
+    way = 0.0  # forward, mesh units
+    for before, after in itertools.pairwise(world_from_mesh):
+        step = np.linalg.solve(before[:3, :3], after[:3, 3] - before[:3, 3]) @ rig.mesh_from_rig
+        way -= float(step[1])
+    turns = pose.turns.copy()
+    for name, radius in rig.wheels.items():
+        index = rig.names().index(name)
+        turns[index] = turns[index] @ rotation_about(np.array([1.0, 0.0, 0.0]), way / radius)
+    return Pose(turns, pose.root)
+
+
+def _foot_locked(rig: Rig, played: Sequence[Played], made: list[Pose], world_from_mesh: Sequence[Array]) -> list[Pose]:
+    """Brings each foot, while it stands, to one place of the ground; in between it swings from place to place."""
+    names = rig.names()
+    world_from_rig = [pose[:3, :3] @ rig.mesh_from_rig for pose in world_from_mesh]
+    for leg in rig.legs:
+        foot = names.index(leg.end)
+        seen = np.array(
+            [
+                world_from_rig[frame] @ joints(rig, pose)[0][foot] + world_from_mesh[frame][:3, 3]
+                for frame, pose in enumerate(made)
+            ]
+        )
+        is_locked = np.array([_contacts(played, leg, frame, is_locking=True) for frame in range(len(made))])
+        if not is_locked.any():
+            continue
+        floor = np.array(
+            [
+                (world_from_rig[frame] @ rig.heads()[foot] + world_from_mesh[frame][:3, 3])[2]
+                for frame in range(len(made))
+            ]
+        )
+        offsets = _lock_offsets(seen, floor, is_locked)
+        made = [
+            _reached(
+                rig, pose, leg, joints(rig, pose)[0][foot] + np.linalg.solve(world_from_rig[frame], offsets[frame])
+            )
+            for frame, pose in enumerate(made)
+        ]
+    return made
+
+
+def _lock_offsets(seen: Array, floor: Array, is_locked: Array) -> Array:
+    """Returns what is added to a foot's places (frames, 3) so that it stays where it stands, smooth in between.
+
+    Args:
+        seen: World places of the foot's joint.
+        floor: Its world height at each frame when it stands flat on the ground.
+        is_locked: Frames in which it stands.
+    """
+    locked = np.flatnonzero(is_locked)
+    runs = np.split(locked, np.flatnonzero(np.diff(locked) > 1) + 1)
+    offsets = np.zeros_like(seen)
+    for run in runs:
+        offsets[run] = np.median(seen[run], axis=0) - seen[run]
+        offsets[run, 2] = floor[run] - seen[run, 2]
+    frames = np.arange(len(seen))
+    smooth = np.stack([np.interp(frames, locked, offsets[locked, axis]) for axis in range(3)], axis=1)
+    for before, after in itertools.pairwise(runs):
+        gap = np.arange(before[-1] + 1, after[0])
+        t = (gap - before[-1]) / (after[0] - before[-1])
+        t = (t * t * (3 - 2 * t))[:, None]
+        smooth[gap] = offsets[before[-1]] * (1 - t) + offsets[after[0]] * t
+    return smooth
+
+
+def _reached(rig: Rig, pose: Pose, limb: Limb, goal: Array) -> Pose:
+    """Returns the pose with the limb's end at the goal (rig axes), or near it; the end keeps its direction."""
+    names, parents = rig.names(), rig.parents()
+    upper, lower, end = (names.index(name) for name in (limb.upper, limb.lower, limb.end))
+    places, turns = joints(rig, pose)
+    hip, knee, ankle = places[upper], places[lower], places[end]
+    first, second = np.linalg.norm(knee - hip), np.linalg.norm(ankle - knee)
+    way = goal - hip
+    reach = float(np.clip(np.linalg.norm(way), 1.001 * abs(first - second) + 1e-9, 0.9999 * (first + second)))
+    along = way / max(float(np.linalg.norm(way)), 1e-12)
+    # The joint bends the way it is made, as the upper bone carries that: it never flips when the limb is straight.
+    pole = turns[upper] @ np.array(limb.bends)
+    bend = pole - (pole @ along) * along
+    bend = bend / max(float(np.linalg.norm(bend)), 1e-12)
+    cosine = (first**2 + reach**2 - second**2) / (2 * first * reach)
+    new_knee = hip + first * (cosine * along + max(0.0, 1 - float(cosine) ** 2) ** 0.5 * bend)
+    new_upper = turn_between(knee - hip, new_knee - hip) @ turns[upper]
+    # The turn of the upper bone carries the lower one along; what is left turns the lower one.
+    carried = turn_between(knee - hip, new_knee - hip) @ (ankle - knee)
+    new_lower = (
+        turn_between(carried, hip + reach * along - new_knee) @ turn_between(knee - hip, new_knee - hip) @ turns[lower]
+    )
+    changed = pose.turns.copy()
+    above = turns[parents[upper]] if parents[upper] >= 0 else np.eye(3)
+    changed[upper] = above.T @ new_upper
+    changed[lower] = new_upper.T @ new_lower
+    changed[end] = new_lower.T @ turns[end]
+    return Pose(changed, pose.root)
