@@ -22,6 +22,8 @@ PIPELINE_ORDER = (
     "text_mesh",
     "edit_mesh",
     "arrange",
+    "rig",
+    "camera_track",
     "scene_script",
     "assemble",
     "open_blend",
