@@ -133,6 +133,11 @@ def graph(form: str, **options: Any) -> None:
 @_with_selection
 def plan(**options: Any) -> None:
     """Say which steps a build would run, and why."""
+    from i2v3d.execute.project import unchanged_build
+
+    if (summary := unchanged_build(_options(options))) is not None:
+        click.echo(f"{summary['scene']}: {summary['steps']} up to date")
+        return
     from i2v3d.plan.printed import plan_text
 
     click.echo(plan_text(_project(options).plan()), nl=False)

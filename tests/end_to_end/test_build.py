@@ -63,6 +63,14 @@ def test_a_second_build_runs_nothing(built):
     assert ran(i2v3d("build", built / "scene.yaml")) == 0
 
 
+def test_a_plan_after_a_build_has_nothing_to_do_and_one_after_an_edit_says_what(built):
+    file = built / "scene.yaml"
+    assert re.fullmatch(r"small: \d+ up to date\n", i2v3d("plan", file).stdout)
+    edited = i2v3d("plan", file, "--set", "camera[2].zoom=1.3").stdout
+    assert "will run    scene_script" in edited
+    assert "camera_path[2].zoom 1.2 -> 1.3" in edited
+
+
 def test_two_clean_builds_give_the_same_bytes(built, tmp_path):
     write_spec(tmp_path / "again", SPEC)
     i2v3d("build", tmp_path / "again" / "scene.yaml", "--jobs", 1)
