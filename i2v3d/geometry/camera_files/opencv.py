@@ -16,7 +16,7 @@ from i2v3d.geometry.camera_files.path import (
     checked_lens,
     checked_pose,
     make_path,
-    read_json,
+    read_frames,
     rows,
     write_json,
 )
@@ -48,11 +48,7 @@ def read(file: Path, _camera: str = "") -> CameraPath:
     Raises:
         CameraFileError: Neither of these.
     """
-    document = read_json(file)
-    whole = document if isinstance(document, dict) else {"frames": document}
-    frames = whole.get("frames")
-    if not isinstance(frames, list):
-        raise CameraFileError(f"{file.name}: it has no list `frames`", "for other JSON say `opengl` or `unreal`")
+    whole, frames = read_frames(file, "`opengl` or `unreal`")
     cameras, lenses, times = [], 0, []
     for index, frame in enumerate(frames):
         where = f"frame {index}"

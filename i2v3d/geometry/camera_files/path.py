@@ -133,6 +133,20 @@ def read_json(file: Path) -> Any:  # Any: JSON
         raise CameraFileError(f"{file.name}: not JSON: {str(error)[:100]}") from error
 
 
+def read_frames(file: Path, others: str) -> tuple[dict[str, Any], list[Any]]:  # Any: JSON
+    """Returns the whole document and its list of frames; a bare list stands for a document with nothing else.
+
+    Raises:
+        CameraFileError: There is no such list; `others` names the formats that it may be instead.
+    """
+    document = read_json(file)
+    whole = document if isinstance(document, dict) else {"frames": document}
+    frames = whole.get("frames")
+    if not isinstance(frames, list):
+        raise CameraFileError(f"{file.name}: it has no list `frames`", f"for other JSON say {others}")
+    return whole, frames
+
+
 def write_json(file: Path, document: Any) -> None:  # Any: JSON
     """Writes the document; floats keep full precision."""
     file.write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
