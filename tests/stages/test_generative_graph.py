@@ -7,7 +7,6 @@ import pytest
 
 from i2v3d.backends.catalog import default_backends
 from i2v3d.backends.weights import MODELS
-from i2v3d.compile.scene import compile_scene
 from i2v3d.spec.resolved import Keyframing
 from i2v3d.spec.resolved_generation import Generation, Guidance, ModelChoice
 from i2v3d.stages import load_stages
@@ -25,7 +24,7 @@ def graph(profile: str, **generation: object):
         keyframing=Keyframing((0, 4, 8)),
         generation=Generation(**{"models": CHOICES, **generation}),
     )
-    return compile_scene(made, load_stages()).nodes
+    return {node.name: node for stage in load_stages().values() for node in stage.nodes(made)}
 
 
 def test_draft_has_no_generative_step():
