@@ -72,7 +72,8 @@ class Track:
 def load_track(file: Path) -> Track:
     """Returns the track of an array file (`bones`, `turns`, `ways`)."""
     with np.load(file, allow_pickle=False) as arrays:
-        return Track(tuple(map(str, arrays["bones"])), arrays["turns"], arrays["ways"])
+        turns, ways = (np.asarray(arrays[name], np.float64) for name in ("turns", "ways"))
+        return Track(tuple(map(str, arrays["bones"])), turns, ways)
 
 
 def load_skin(file: Path) -> Array:

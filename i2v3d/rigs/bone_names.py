@@ -133,7 +133,7 @@ def known_bones(preset: Preset, names: Sequence[str]) -> dict[str, str]:
     return best
 
 
-def map_bones(preset: Preset, names: Sequence[str], given: Mapping[str, str], file: str) -> dict[str, str]:
+def map_bones(preset: Preset, names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     """Returns preset bone -> file bone: what is known, and over it what is given.
 
     Raises:
@@ -141,13 +141,13 @@ def map_bones(preset: Preset, names: Sequence[str], given: Mapping[str, str], fi
     """
     for bone, name in given.items():
         if name not in names:
-            raise MotionFileError(f"{file}: there is no bone `{name}` (for `{bone}`)", _listed(names))
+            raise MotionFileError(f"the file has no bone `{name}` (for `{bone}`)", _listed(names))
     known = {bone: name for bone, name in known_bones(preset, names).items() if name not in given.values()}
     found = {**known, **given}
     root = preset.bones[0].name
     if root not in found or len(found) < min(3, len(preset.bones)):
-        which = f"only {', '.join(found)} are" if found else "none is"
-        message = f"{file}: of its bones, {which} known as those of a {preset.name}"
+        which = f"only those for {', '.join(found)} are" if found else "none is"
+        message = f"of the file's bones, {which} known as a {preset.name}'s"
         raise MotionFileError(message, f"say which is which: `bones: {{{root}: NAME, ...}}`; {_listed(names)}")
     return {bone: found[bone] for bone in preset.bone_names() if bone in found}
 

@@ -63,7 +63,7 @@ def floor_height(lows: Array, fps: float) -> float:
     if len(lows) < 3:
         return float(lows.min())
     stays = (np.abs(np.gradient(lows) * fps) < 0.1) & (lows < lows.min() + 0.2)
-    return float(np.quantile(lows[stays], 0.1) if stays.any() else np.quantile(lows, 0.02))
+    return float(np.quantile(lows[stays], 0.15) if stays.any() else np.quantile(lows, 0.02))
 
 
 def _smooth(values: Array, fps: float) -> Array:

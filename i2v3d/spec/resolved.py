@@ -115,7 +115,7 @@ class Box:
 
 @dataclass(frozen=True)
 class MeshFile:
-    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl), its base put where the object stands."""
+    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl, .fbx), its base put where the object stands."""
 
     file: Path
 
@@ -199,6 +199,8 @@ class SceneObject:
         edits: Changes of its mesh, or None.
         is_removed: It is cut out of the picture and not drawn.
         parent: Object whose motion it takes part in, or None.
+        parent_bone: Bone of the parent's rig that carries it; empty for the whole parent.
+        is_gripped: Its pivot is put into that bone's grip.
         mesh_of: Object whose finished mesh it shows; None = that of `copy_of`, else its own.
     """
 
@@ -218,6 +220,8 @@ class SceneObject:
     is_removed: bool = False
     parent: str | None = None
     mesh_of: str | None = None
+    parent_bone: str = ""
+    is_gripped: bool = False
 
     @property
     def mesh_owner(self) -> str:
@@ -286,14 +290,21 @@ class MotionKey:
 
 @dataclass(frozen=True)
 class RigClip:
-    """A built-in clip on a rig.
+    """A clip on a rig.
 
     Attributes:
+        name: Of a built-in clip; for one from a file, what it is called in messages.
         start: Frame at which it starts.
         end: Frame at which it ends, or None for its own end.
         fade: Frames of blending, or None for the usual.
         is_loop: Repeats until the end.
         is_additive: Adds to the clips before it instead of covering them.
+        file: Where it comes from, or None for a built-in one.
+        file_clip: Which clip of the file; empty for its only or first one.
+        bones: (bone of the rig, bone of the file) besides those with usual names.
+        up: Axis of the file that is up, or empty.
+        is_in_place: Without the file's way over the ground.
+        is_own: The file is that of the rig.
     """
 
     name: str
@@ -303,6 +314,12 @@ class RigClip:
     speed: float
     is_loop: bool
     is_additive: bool
+    file: Path | None = None
+    file_clip: str = ""
+    bones: tuple[tuple[str, str], ...] = ()
+    up: str = ""
+    is_in_place: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -310,10 +327,13 @@ class RigMotion:
     """The rig of an object and what it plays.
 
     Attributes:
-        preset: Name of a preset of `rigs.presets`.
+        preset: Name of a preset of `rigs.presets`; for a rig from a file, the one whose names its bones take.
         joints: (joint, (x, y) in photo pixels) of pinned joints.
         bones: (bone, keys): turns on top of the clips.
         reach: (bone, object name or world point) that the end of an arm goes to.
+        reach_times: (bone, (first frame, last frame, frames of blending)) of those that reach for a time.
+        file: The object's mesh file, which has the skeleton and its weights, or None.
+        file_bones: (bone of the preset, bone of that file) besides those with usual names.
     """
 
     preset: str
@@ -322,6 +342,9 @@ class RigMotion:
     bones: tuple[tuple[str, tuple[MotionKey, ...]], ...]
     reach: tuple[tuple[str, str | Vector], ...]
     is_foot_locked: bool
+    reach_times: tuple[tuple[str, tuple[float, float, float]], ...] = ()
+    file: Path | None = None
+    file_bones: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
