@@ -52,8 +52,8 @@ def find_overbent(rigs: Sequence[JointLimits], states: Sequence[Mapping[str, Arr
                     worst[bone] = (excess.beyond_deg, frame, excess)
         for bone, (_, frame, excess) in worst.items():
             message = (
-                f"`{bone}` of `{rig.object}` is turned {excess.angle_deg:.0f} deg about {excess.axis} in frame {frame}, "
-                f"beyond its limit of {excess.limit_deg:.0f}"
+                f"`{bone}` of `{rig.object}` is turned {excess.angle_deg:.0f} deg about {excess.axis} "
+                f"in frame {frame}, beyond its limit of {excess.limit_deg:.0f}"
             )
             found.append(Finding("overbent", frame, message, "change its keys, the clip, or what it reaches for"))
     return found

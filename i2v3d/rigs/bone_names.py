@@ -126,8 +126,9 @@ def known_bones(preset: Preset, names: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for bone, wanted in style.items():
             free = (plain[name] for name in wanted if name in plain and plain[name] not in found.values())
-            if bone in own and (name := next(free, None)) is not None:
-                found[bone] = name
+            first = next(free, None)
+            if bone in own and first is not None:
+                found[bone] = first
         if len(found) > len(best):
             best = found
     return best

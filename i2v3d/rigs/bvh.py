@@ -134,7 +134,9 @@ def _read_hierarchy(words: _Words) -> tuple[list[_Joint], int]:
         elif kind == "MOTION" and not above and joints:
             return joints, columns
         else:
-            raise words.error(f"`{word[:40]}` can't stand here", "expected a joint, OFFSET, CHANNELS, End Site or MOTION")
+            raise words.error(
+                f"`{word[:40]}` can't stand here", "expected a joint, OFFSET, CHANNELS, End Site or MOTION"
+            )
 
 
 def _read_rows(words: _Words, count: int, columns: int) -> Array:

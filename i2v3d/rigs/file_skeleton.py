@@ -108,14 +108,10 @@ def file_skeleton(
                 spec.limits_deg if spec else None,
             )
         )
-    return Skeleton(
-        _facing(called, heads), {}, {}, tuple(bones), {bone: name for bone, name in zip(called, names, strict=True)}
-    )
+    return Skeleton(_facing(called, heads), {}, {}, tuple(bones), dict(zip(called, names, strict=True)))
 
 
-def _ends(
-    called: Sequence[str], parents: Sequence[int], heads: Array, tails: Array, below: Mapping[str, str]
-) -> Array:
+def _ends(called: Sequence[str], parents: Sequence[int], heads: Array, tails: Array, below: Mapping[str, str]) -> Array:
     """Returns the tails; that of a limb's bone is where the next one starts, which files often do not say."""
     ends = tails.copy()
     for index, name in enumerate(called):

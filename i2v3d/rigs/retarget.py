@@ -6,6 +6,7 @@ file's do. The way of the root is scaled by the length of the legs. Everything i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -108,7 +109,9 @@ def file_axes(data: MotionData, rows: Mapping[str, int], up: str) -> Array:
         upward = np.zeros(3)
         upward["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
     else:
-        feet = [heads[row] for name, row in rows.items() if name.startswith(("foot", "shin", "thigh")) or "foot" in name]
+        feet = [
+            heads[row] for name, row in rows.items() if name.startswith(("foot", "shin", "thigh")) or "foot" in name
+        ]
         top = heads[rows["head"]] if "head" in rows else root
         rise = top - np.mean(feet, axis=0) if feet else data.tails[next(iter(rows.values()))] - root
         upward = np.zeros(3)
@@ -181,7 +184,7 @@ def _leg_scale(rig: Rig, rows: Mapping[str, int], rest: Array) -> float:
     for leg in rig.legs:
         chain = (leg.upper, leg.lower, leg.end)
         if all(name in rows for name in chain):
-            for first, second in zip(chain, chain[1:], strict=False):
+            for first, second in itertools.pairwise(chain):
                 ours += float(np.linalg.norm(heads[names.index(second)] - heads[names.index(first)]))
                 theirs += float(np.linalg.norm(rest[rows[second]] - rest[rows[first]]))
     if theirs <= 0:

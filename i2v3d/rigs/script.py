@@ -101,7 +101,7 @@ def check_bones(rig: Rig, motion: RigMotion) -> None:
             message = f"`{bone}` can't reach: its upper and lower arm are not known, or not one below the other"
             raise MotionFileError(message, "say which bones they are with `rig: {file: ..., bones: {...}}`")
     for clip in motion.clips:
-        wanted = CLIPS[motion.preset][clip.name].turns if clip.file is None else {}
+        wanted = CLIPS[motion.preset][clip.name].turns if not clip.is_captured else {}
         lacking = [bone for bone in wanted if bone not in names]
         if len(lacking) > _MOST_LACKING * len(wanted):
             message = f"the rig of `{rig.object}` lacks bones that `{clip.name}` turns: {', '.join(lacking)}"
@@ -125,7 +125,7 @@ def _laid_out(
     plays: list[Play] = []
     numbers: list[int] = []
     for number, given in enumerate(motion.clips):
-        if given.file is None:
+        if not given.is_captured:
             plays.extend(_plays(CLIPS[motion.preset][given.name], given, fps, last))
         else:
             plays.append(_file_play(facts[number], given, fps, last))

@@ -1,4 +1,4 @@
-"""What a generated script has of rigs besides literals: array files with captured clips and skins that came with a mesh."""
+"""What a generated script has of rigs: literals, and array files with captured clips and skins of mesh files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from i2v3d.spec.resolved import RigMotion
 
 Rigs = Sequence[tuple[str, "RigMotion"]]
-_NO_FILE = Path()
 
 
 def without_paths(motion: RigMotion) -> RigMotion:
-    """Returns the motion with its files known but not named: paths are in no key."""
-    clips = tuple(clip if clip.file is None else dataclasses.replace(clip, file=_NO_FILE) for clip in motion.clips)
-    return dataclasses.replace(motion, clips=clips, file=None if motion.file is None else _NO_FILE)
+    """Returns the motion without its files, which come as inputs: paths are in no key."""
+    clips = tuple(dataclasses.replace(clip, file=None) for clip in motion.clips)
+    return dataclasses.replace(motion, clips=clips, file=None)
 
 
 def facts_of(file: TrackFile) -> ClipFacts:
@@ -70,17 +69,15 @@ def script_rigs(
     for number, (name, motion) in enumerate(rigs, 1):
         facts = {}
         for index, clip in enumerate(motion.clips):
-            if clip.file is not None:
+            if clip.is_captured:
                 track, place = waiting_tracks.pop(0), f"clips/{number}_{index + 1}.npz"
                 files[place] = track.path
                 facts[index] = dataclasses.replace(facts_of(track), file=place)
         skin = ""
-        if motion.file is not None:
+        if motion.has_skin:
             skin = f"skins/{number}.npz"
             files[skin] = waiting_skins.pop(0).path
-        rows.append(
-            script_rig(name, motion, skeletons[name], fps=fps, frame_count=frame_count, facts=facts, skin=skin)
-        )
+        rows.append(script_rig(name, motion, skeletons[name], fps=fps, frame_count=frame_count, facts=facts, skin=skin))
     return rows, files
 
 

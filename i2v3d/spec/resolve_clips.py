@@ -47,6 +47,7 @@ def resolve_clips(
                 up=given.up or "",
                 is_in_place=file is not None and (is_travelling if given.in_place is None else given.in_place),
                 is_own=given.file is None and file is not None,
+                is_captured=file is not None,
             )
         )
     return tuple(found)
@@ -68,7 +69,9 @@ def _source(
         return None if file is None else (file.stem, file, given.clip or "")
     for part in _OF_FILES:
         if getattr(given, part):
-            collector.error((*path, part), f"`{part}` is about a clip from a file", f"leave out `{part}`, or give `file`")
+            collector.error(
+                (*path, part), f"`{part}` is about a clip from a file", f"leave out `{part}`, or give `file`"
+            )
     known = CLIPS[preset.name]
     if given.play in known:
         return str(given.play), None, ""

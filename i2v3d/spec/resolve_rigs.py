@@ -75,6 +75,7 @@ def _rig(
         reach_times=_reach_times(collector, motion, path, timing),
         file=file,
         file_bones=tuple(motion.rig.bones.items()),
+        has_skin=file is not None,
     )
 
 
@@ -87,9 +88,7 @@ def preset_of(motion: Motion | None) -> Preset | None:
     return PRESETS[motion.rig.preset or motion.rig.like]
 
 
-def _check_own_file(
-    collector: Collector, objects: dict[str, SceneObject], path: SpecPath, file: Path | None
-) -> None:
+def _check_own_file(collector: Collector, objects: dict[str, SceneObject], path: SpecPath, file: Path | None) -> None:
     """A skeleton moves the mesh that it came with, and no other."""
     name = str(path[1])
     owner = objects.get(name)

@@ -305,6 +305,7 @@ class RigClip:
         up: Axis of the file that is up, or empty.
         is_in_place: Without the file's way over the ground.
         is_own: The file is that of the rig.
+        is_captured: It comes from a file.
     """
 
     name: str
@@ -320,6 +321,7 @@ class RigClip:
     up: str = ""
     is_in_place: bool = False
     is_own: bool = False
+    is_captured: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,6 +336,7 @@ class RigMotion:
         reach_times: (bone, (first frame, last frame, frames of blending)) of those that reach for a time.
         file: The object's mesh file, which has the skeleton and its weights, or None.
         file_bones: (bone of the preset, bone of that file) besides those with usual names.
+        has_skin: The skeleton and its weights come from a file.
     """
 
     preset: str
@@ -345,6 +348,7 @@ class RigMotion:
     reach_times: tuple[tuple[str, tuple[float, float, float]], ...] = ()
     file: Path | None = None
     file_bones: tuple[tuple[str, str], ...] = ()
+    has_skin: bool = False
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def _rigs(static: SceneStatic) -> list[JointLimits]:
             entry["name"],
             entry["id"],
             tuple(name for name, _ in entry["bones"]),
-            tuple(None if limits is None else tuple((low, high) for low, high in limits) for _, limits in entry["bones"]),
+            tuple(limits and tuple((low, high) for low, high in limits) for _, limits in entry["bones"]),
         )
         for entry in entries
         if "bones" in entry

@@ -114,4 +114,3 @@ def _write(file: TrackFile, clip: FileClip) -> None:
             "feet": np.array(feet, "<U80"),
         }
     )
-

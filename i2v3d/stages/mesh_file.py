@@ -77,8 +77,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
     for name, file in blender_files(scene).items():
         yield _node(name, file, f"objects.{name}.mesh.file")
     for thing in scene.objects:
-        if (file := replacement_file(thing)) is not None:
-            yield _node(f"{thing.name} (replacement)", file, f"{thing.spec_path}.replace.file")
+        if (other := replacement_file(thing)) is not None:
+            yield _node(f"{thing.name} (replacement)", other, f"{thing.spec_path}.replace.file")
 
 
 def _node(name: str, file: Path, path: str) -> Node:

@@ -276,9 +276,7 @@ def _attachments(params: Params, skeletons: Mapping[str, Skeleton], layout: Solv
         carrier(params.rigs, skeletons, thing.parent, thing.bone)
         if thing.is_gripped:
             rests = (layout.objects[thing.parent], layout.objects[thing.name])
-            found[thing.name] = _rows(
-                gripped(params.rigs, skeletons, owner=thing.parent, bone=thing.bone, rests=rests)
-            )
+            found[thing.name] = _rows(gripped(params.rigs, skeletons, owner=thing.parent, bone=thing.bone, rests=rests))
     return found
 
 

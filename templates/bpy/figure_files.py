@@ -1,4 +1,4 @@
-"""Reads files with skeletons: `figure_files.py mesh FILE OUT.glb --skin OUT.npz`, `... motion FILE OUT.npz [--clip NAME]`.
+"""Reads files with skeletons: `figure_files.py mesh FILE OUT.glb --skin OUT.npz`, `... motion FILE OUT.npz`.
 
 FILE is an .fbx or a .glb. `mesh` writes its meshes at rest as a plain .glb, and bones, points and weights as arrays;
 `motion` writes the bones' turns and places frame by frame. All in Blender's world: right-handed, Z up.

@@ -28,8 +28,8 @@ def names_in(rig, style="mixamo"):
     found = {}
     for name in rig.names():
         bone, _, side = name.rpartition("_")
-        given = table[bone].replace("*", left if side == "left" else right) if side in ("left", "right") else table[name]
-        found[name] = prefix + given
+        sides = {"left": left, "right": right}
+        found[name] = prefix + (table[bone].replace("*", sides[side]) if side in sides else table[name])
     return found
 
 

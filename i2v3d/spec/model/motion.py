@@ -86,7 +86,9 @@ class Clip(SpecPart):
         None, "With `file`: which clip of a file that has several.", examples=("Armature|walk",)
     )
     bones: BoneMap = documented(
-        {}, "With `file`: bone of the rig -> bone of the file, where it has no usual name.", examples=({"hips": "Root"},)
+        {},
+        "With `file`: bone of the rig -> bone of the file, where it has no usual name.",
+        examples=({"hips": "Root"},),
     )
     up: Annotated[str, Word(*UP_AXES)] | None = documented(
         None, "With `file`: which of its axes is up; seen in its rest pose.", examples=("y",)
@@ -132,7 +134,9 @@ class RigFile(SpecPart):
         "humanoid", "With `file`: whose names its bones take where they are known.", examples=("quadruped",)
     )
     bones: BoneMap = documented(
-        {}, "With `file`: bone of that rig -> bone of the file, where it has no usual name.", examples=({"hips": "Bip01"},)
+        {},
+        "With `file`: bone of that rig -> bone of the file, where it has no usual name.",
+        examples=({"hips": "Bip01"},),
     )
 
 
