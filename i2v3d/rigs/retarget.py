@@ -20,7 +20,7 @@ from i2v3d.geometry.rig_curves import quaternions_of, rotations_of, turn_between
 from i2v3d.rigs.foot_contacts import find_steps, floor_height
 from i2v3d.rigs.motion_data import MotionData, MotionFileError
 
-MOST_SAMPLES_PER_S = 60.0
+MOST_SAMPLES_PER_S = 120.0
 TURNED_AWAY_RAD = math.radians(30)  # a clip that starts turned further from its rest is turned ahead
 _SNAP_COS = math.cos(math.radians(20))  # nearer than this to an axis of the file, the axis is meant
 
@@ -194,7 +194,7 @@ def _leg_scale(rig: Rig, rows: Mapping[str, int], rest: Array) -> float:
 
 
 def _resampled(data: MotionData) -> MotionData:
-    """Returns the motion at 60 samples a second where the file has more: nothing of a body is faster."""
+    """Returns the motion at 120 samples a second where the file has more: nothing of a body is faster."""
     if data.fps <= MOST_SAMPLES_PER_S * 1.01 or len(data.turns) < 3:
         return data
     count = max(2, round(data.duration_s() * MOST_SAMPLES_PER_S) + 1)

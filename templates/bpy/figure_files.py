@@ -19,7 +19,7 @@ import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 from lib import compat  # noqa: E402
 
-FPS = 60  # of .glb files, which have times and no frames
+FPS = 120  # of .glb files, which have times and no frames: those of 24, 30 and 60 a second are among them
 MAX_FRAMES = 20_000
 MOST_VERTICES = 4_000_000
 
@@ -171,19 +171,20 @@ def read_motion(file: Path, target: Path, clip: str) -> None:
     named = [slot for slot in slots if slot.name_display == armature.name]
     if slots:
         data.action_slot = (named or slots)[0]
-    first, last = (round(frame) for frame in action.frame_range)
+    first, last = (float(frame) for frame in action.frame_range)  # of a .glb, times that fall between frames
     if last - first > MAX_FRAMES:
-        raise ValueError(f"`{action.name}` has {last - first:,} frames: the limit is {MAX_FRAMES:,}")
+        raise ValueError(f"`{action.name}` has {last - first:,.0f} frames: the limit is {MAX_FRAMES:,}")
     turns, places = [], []
     scene = bpy.context.scene
-    for frame in range(first, last + 1):
-        scene.frame_set(frame)
+    count = max(1, round(last - first)) + 1
+    for frame in np.linspace(first, last, count):
+        scene.frame_set(int(np.floor(frame)), subframe=float(frame - np.floor(frame)))
         evaluated = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
         world = matrix(evaluated.matrix_world)
         posed = [world @ matrix(evaluated.pose.bones[str(name)].matrix) for name in bones["names"]]
         turns.append([quaternion(without_scale(one) @ still.T) for one, still in zip(posed, rest, strict=True)])
         places.append([one[:3, 3] for one in posed])
-    fps = scene.render.fps / scene.render.fps_base
+    fps = scene.render.fps / scene.render.fps_base * (count - 1) / max(last - first, 1e-6)
     save(
         target,
         {**bones, "turns": np.array(turns), "places": np.array(places), "fps": np.array(fps), "up": np.array("z")},
