@@ -91,7 +91,7 @@ def test_every_vertex_has_weights_of_the_bones_near_it(loaded):
 
 @pytest.mark.parametrize("name", ["walk", "wave"])
 def test_a_clip_of_the_file_is_played_by_its_name(loaded, figure, name):
-    form, folder, mesh, made = loaded
+    form, folder, _, made = loaded
     rig = make_rig(HUMANOID, made.skeleton.read(), "hero")
     captured = motion_file.run(
         motion_file.Inputs(figure / f"figure.{form}"),
