@@ -15,10 +15,13 @@ from i2v3d.blender.script import write_lib
 from i2v3d.errors import BlenderError, StageError
 from i2v3d.geometry.rig import Play, Rig, load_track
 from i2v3d.geometry.rig_pose import joints, poses
-from i2v3d.rigs.fit import make_rig
+from i2v3d.rigs.bone_names import map_bones
+from i2v3d.rigs.fit import fit_skeleton, make_rig
 from i2v3d.rigs.presets import HUMANOID
+from i2v3d.rigs.retarget import retarget
 from i2v3d.stages import clip, file_rig, mesh_file, motion_file
 from i2v3d.stages.rig import SkeletonFile
+from tests import clay_figures as clay
 from tests.hand_made_scene import work
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
@@ -116,6 +119,28 @@ def test_a_clip_of_the_file_is_played_by_its_name(loaded, figure, name):
     shift = (places - expected).mean(axis=(0, 1))
     worst = np.linalg.norm(places - expected - shift, axis=2).max() / 4.25
     assert worst < 0.005, f"{worst:.2%} of the height"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_clip_of_a_file_is_brought_to_another_rig(figure, tmp_path, form):
+    captured = motion_file.run(
+        motion_file.Inputs(figure / f"figure.{form}"),
+        motion_file.Params(form, "walk"),
+        None,
+        work(tmp_path / "motion", motion=MotionFile),
+    )
+    data = motion_file.motion_of(captured.motion)
+    body = clay.solid(clay.humanoid_parts(), 0.035)
+    rig = make_rig(HUMANOID, fit_skeleton(HUMANOID, body.vertices, body.faces, {}), "clay")
+    got = retarget(rig, data, map_bones(HUMANOID, data.names, {}))
+    expected = np.load(figure / "walk_world.npz")["places"]
+    count = len(expected)
+    play = Play("walk", 0.0, count - 1.0, count - 1.0, track=got.track)
+    posed = poses(Rig(**{**vars(rig), "plays": (play,)}), count, [np.eye(4)] * count)
+    places = np.array([joints(rig, pose)[0] for pose in posed])
+    worst = np.linalg.norm(places - expected, axis=2).max() / 1.7
+    assert worst < 0.01, f"{worst:.2%} of the height"
+    assert got.is_on_the_spot
 
 
 def test_a_clip_that_the_file_does_not_have_is_told_with_those_that_it_has(loaded, figure):
