@@ -44,7 +44,9 @@ class Outputs:
 
 
 def file_clips(scene: Scene) -> Iterable[tuple[str, int, RigClip, Path]]:
-    """Yields (object, number, clip, file) of every clip that comes from a file."""
+    """Yields (object, number, clip, file) of every clip that comes from a file; an artist's scene plays none."""
+    if scene.blend_file is not None:
+        return
     for name, rig in scene.rigs.items():
         for index, clip in enumerate(rig.clips):
             if clip.file is not None:

@@ -89,6 +89,7 @@ def ordered(armature: Any) -> list[Any]:
 
 def read_mesh(file: Path, target: Path, skin: Path) -> None:
     """Writes the meshes at rest as a plain .glb, and the skeleton and skin."""
+    refuse_other_files(file)
     armature = armature_of_file(file, is_needed=False)
     if armature is not None:
         armature.data.pose_position = "REST"
@@ -130,6 +131,14 @@ def read_mesh(file: Path, target: Path, skin: Path) -> None:
     )
     arrays = {**bones, "points": np.concatenate(points), "weights": np.concatenate(weights).astype(np.float32)}
     save(skin, arrays)
+
+
+def refuse_other_files(file: Path) -> None:
+    """Refuses pictures that the file only points to: a result may depend on nothing but the file."""
+    linked = [image.filepath for image in bpy.data.images if image.source == "FILE" and image.packed_file is None]
+    if linked:
+        names = ", ".join(sorted({Path(path.replace("\\", "/")).name for path in linked}))
+        raise ValueError(f"{file.name} needs other files ({names}): export it with its textures embedded, or as .glb")
 
 
 def positions(mesh: Any) -> Any:

@@ -1,6 +1,6 @@
 """Runs inside Blender: writes a skinned clay figure with clips as .glb and .fbx, as modelling programs do.
 
-Usage: make_figure.py LIB_PARENT OUT_FOLDER [walk|unweighted]
+Usage: make_figure.py LIB_PARENT OUT_FOLDER [unweighted] [textured]
 """
 
 import sys
@@ -46,6 +46,15 @@ def main():
     material.use_nodes = True
     material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (0.5, 0.15, 0.08, 1)
     thing.data.materials.append(material)
+    if "textured" in sys.argv:
+        image = bpy.data.images.new("Skin", 8, 8)
+        image.filepath_raw, image.file_format = str(out / "skin.png"), "PNG"
+        image.save()
+        node = material.node_tree.nodes.new("ShaderNodeTexImage")
+        node.image = image
+        shader = material.node_tree.nodes["Principled BSDF"]
+        material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
+        thing.data.uv_layers.new(name="UVMap")
     actions = {}
     for name in ("walk", "wave"):
         clip = CLIPS["humanoid"][name]
@@ -73,6 +82,8 @@ def main():
         armature.data.bones[ours].name = theirs
     bpy.ops.export_scene.gltf(filepath=str(out / "figure.glb"), export_animation_mode="ACTIONS")
     bpy.ops.export_scene.fbx(filepath=str(out / "figure.fbx"), add_leaf_bones=False, bake_anim_use_all_actions=True)
+    if "textured" in sys.argv:
+        bpy.ops.export_scene.fbx(filepath=str(out / "embedded.fbx"), path_mode="COPY", embed_textures=True)
 
 
 def rigging_joints(rig, pose):

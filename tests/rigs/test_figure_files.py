@@ -166,3 +166,11 @@ def test_a_vertex_without_a_bone_is_refused(tmp_path):
     folder = make_figure(tmp_path / "made", "unweighted")
     with pytest.raises(StageError, match=r"vertices are bound to no bone"):
         read(tmp_path / "read", folder / "figure.fbx")  # Blender's .glb exporter binds such vertices itself
+
+
+def test_textures_come_with_the_file_or_it_is_refused(tmp_path):
+    folder = make_figure(tmp_path / "made", "textured")
+    mesh, _ = read(tmp_path / "embedded", folder / "embedded.fbx")
+    assert mesh.texture.shape[:2] == (8, 8)
+    with pytest.raises(BlenderError, match=r"figure\.fbx needs other files \(skin\.png\)"):
+        read(tmp_path / "linked", folder / "figure.fbx")
