@@ -37,8 +37,9 @@ def resolve_bodies(collector: Collector, spec: Spec) -> dict[str, RigidBody]:
 
 
 def _check_free(collector: Collector, spec: Spec, path: SpecPath, name: str, *, has_velocity: bool) -> None:
-    if spec.objects[name].parent is not None:
-        message = f"`{name}` falls by itself and can't hang on `{spec.objects[name].parent}`"
+    parent = spec.objects[name].parent
+    if parent is not None:
+        message = f"`{name}` falls by itself and can't hang on `{parent.to}`"
         collector.error(path, message, "leave out `parent`, or write `fixed: true`")
     motion = spec.motion.get(name)
     keys = motion.keys if motion is not None else []

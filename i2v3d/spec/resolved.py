@@ -15,8 +15,11 @@ from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec.resolved_generation import Generation
+from i2v3d.spec.resolved_motion import MotionKey as MotionKey
+from i2v3d.spec.resolved_motion import RigClip as RigClip
+from i2v3d.spec.resolved_motion import RigMotion as RigMotion
+from i2v3d.spec.resolved_motion import Vector as Vector
 
-Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
 _CURVES = ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
 EASINGS = ("linear", "constant", *(f"{way}_{curve}" for curve in _CURVES for way in ("in", "out", "in_out")))
@@ -116,7 +119,7 @@ class Box:
 
 @dataclass(frozen=True)
 class MeshFile:
-    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl), its base put where the object stands."""
+    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl, .fbx), its base put where the object stands."""
 
     file: Path
 
@@ -200,6 +203,8 @@ class SceneObject:
         edits: Changes of its mesh, or None.
         is_removed: It is cut out of the picture and not drawn.
         parent: Object whose motion it takes part in, or None.
+        parent_bone: Bone of the parent's rig that carries it; empty for the whole parent.
+        is_gripped: Its pivot is put into that bone's grip.
         mesh_of: Object whose finished mesh it shows; None = that of `copy_of`, else its own.
     """
 
@@ -219,6 +224,8 @@ class SceneObject:
     is_removed: bool = False
     parent: str | None = None
     mesh_of: str | None = None
+    parent_bone: str = ""
+    is_gripped: bool = False
 
     @property
     def mesh_owner(self) -> str:
@@ -261,68 +268,6 @@ class Background:
     hole_grow_px: int
     shadow_grow_px: int
     forbidden: tuple[tuple[tuple[float, float], ...], ...]
-
-
-@dataclass(frozen=True)
-class MotionKey:
-    """A key of an object's motion, relative to its rest; a channel that is None is not keyed here.
-
-    Attributes:
-        frame: May be fractional when a time falls between frames.
-        move_m: World axes.
-        rotate_rad: XYZ Euler about the pivot, world axes at rest.
-        axis, angle_rad: Instead of rotate_rad: a turn about a world axis through the pivot (may pass 360 degrees).
-        scale: Factor per axis.
-        ease: One of EASINGS, for the interval that ends here.
-    """
-
-    frame: float
-    move_m: Vector | None
-    rotate_rad: Vector | None
-    axis: Vector | None
-    angle_rad: float | None
-    scale: Vector | None
-    ease: str
-
-
-@dataclass(frozen=True)
-class RigClip:
-    """A built-in clip on a rig.
-
-    Attributes:
-        start: Frame at which it starts.
-        end: Frame at which it ends, or None for its own end.
-        fade: Frames of blending, or None for the usual.
-        is_loop: Repeats until the end.
-        is_additive: Adds to the clips before it instead of covering them.
-    """
-
-    name: str
-    start: float
-    end: float | None
-    fade: float | None
-    speed: float
-    is_loop: bool
-    is_additive: bool
-
-
-@dataclass(frozen=True)
-class RigMotion:
-    """The rig of an object and what it plays.
-
-    Attributes:
-        preset: Name of a preset of `rigs.presets`.
-        joints: (joint, (x, y) in photo pixels) of pinned joints.
-        bones: (bone, keys): turns on top of the clips.
-        reach: (bone, object name or world point) that the end of an arm goes to.
-    """
-
-    preset: str
-    joints: tuple[tuple[str, tuple[float, float]], ...]
-    clips: tuple[RigClip, ...]
-    bones: tuple[tuple[str, tuple[MotionKey, ...]], ...]
-    reach: tuple[tuple[str, str | Vector], ...]
-    is_foot_locked: bool
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,6 @@ UNAVAILABLE = {
     "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
     "simulate: {rocket: cloth}": "simulate.rocket: simulating cloth bodies is not available yet",
     "simulate: {rocket: soft}": "simulate.rocket: simulating soft bodies is not available yet",
-    "motion: {rocket: {rig: humanoid, clips: [{file: dance.bvh}]}}": "a clip from a file is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
 
@@ -274,7 +273,7 @@ def test_what_is_not_possible_yet_is_checked_and_named_with_its_line(load, text)
     assert all(problem.severity == "warning" for problem in loaded.unavailable)
 
 
-@pytest.mark.parametrize("edit", ["mesh: instantmesh", "parent: rocket.nose"])
+@pytest.mark.parametrize("edit", ["mesh: instantmesh"])
 def test_edits_of_objects_are_named_as_not_possible_yet(load, edit):
     loaded = load(f"source: photo.jpg\n{OBJECT}    {edit}\n")
     assert [problem.line for problem in loaded.unavailable] == [5]

@@ -69,13 +69,35 @@ class MotionKey(SpecPart):
     ease: Ease = documented("linear", "Easing of the interval that ends here.", examples=("in_out",))
 
 
+BoneMap = Annotated[dict[str, Text], AsMapping]
+UP_AXES = ("x", "y", "z", "-x", "-y", "-z")
+
+
 class Clip(SpecPart):
-    """A motion clip on a rig."""
+    """A motion clip on a rig: a built-in one, one of the rig's own file, or one of another file."""
 
     short_key = "play"
     one_of = ("play", "file")
-    play: Text | None = documented(None, "Name of a built-in clip.", examples=("walk",))
-    file: FilePath | None = documented(None, "A .bvh or .fbx file.", examples=("dance.bvh",))
+    play: Text | None = documented(
+        None, "Name of a built-in clip, or of one in the rig's file.", examples=("walk", "Armature|walk")
+    )
+    file: FilePath | None = documented(None, "A .bvh, .fbx or .glb file.", examples=("dance.bvh",))
+    clip: Text | None = documented(
+        None, "With `file`: which clip of a file that has several.", examples=("Armature|walk",)
+    )
+    bones: BoneMap = documented(
+        {},
+        "With `file`: bone of the rig -> bone of the file, where it has no usual name.",
+        examples=({"hips": "Root"},),
+    )
+    up: Annotated[str, Word(*UP_AXES)] | None = documented(
+        None, "With `file`: which of its axes is up; seen in its rest pose.", examples=("y",)
+    )
+    in_place: Flag | None = documented(
+        None,
+        "With `file`: leaves out its way over the ground; true for an object with `move` keys.",
+        examples=(True,),
+    )
     at: MomentField | None = documented(None, "Start; 0.", unit="frame, s or %", examples=("2s",))
     from_: MomentField | None = documented(None, "Start; 0.", alias="from", unit="frame, s or %", examples=("0s",))
     to: MomentField | None = documented(None, "End; the clip's own.", unit="frame, s or %", examples=("2s",))
@@ -92,15 +114,30 @@ class Reach(SpecPart):
     one_of = ("object", "point")
     object: Text | None = documented(None, "Object to reach for.", examples=("cup",))
     point: LengthVector | None = documented(None, "World point to reach for.", unit="m", examples=([0, 2, 1],))
+    from_: MomentField | None = documented(None, "Start; all the time.", alias="from", examples=("1s",))
+    to: MomentField | None = documented(None, "End; all the time.", unit="frame, s or %", examples=("2s",))
+    fade: MomentField | None = documented(
+        None, "Time of going there and back; 0.4s.", unit="frame, s or %", examples=("0.3s",)
+    )
 
 
 class RigFile(SpecPart):
-    """A skeleton of the user's."""
+    """A skeleton: a built-in one, or that of the object's own mesh file."""
 
     short_key = "preset"
     one_of = ("preset", "file")
     preset: Annotated[str, Word(*RIGS)] | None = documented(None, "A built-in rig.", examples=("humanoid",))
-    file: FilePath | None = documented(None, "An .fbx or .glb with a skeleton.", examples=("hero.fbx",))
+    file: FilePath | None = documented(
+        None, "The object's .fbx or .glb, which has a skeleton and skin.", examples=("hero.fbx",)
+    )
+    like: Annotated[str, Word(*RIGS)] = documented(
+        "humanoid", "With `file`: whose names its bones take where they are known.", examples=("quadruped",)
+    )
+    bones: BoneMap = documented(
+        {},
+        "With `file`: bone of that rig -> bone of the file, where it has no usual name.",
+        examples=({"hips": "Bip01"},),
+    )
 
 
 Keys = Annotated[list[MotionKey], AsList]

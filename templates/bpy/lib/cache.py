@@ -41,7 +41,10 @@ def write_static(folder: Path, assets: Path, placed: Sequence[Placed]) -> None:
         owner = owners.setdefault(thing.assets, thing.id)
         if owner == thing.id:
             shutil.copytree(assets / thing.assets, folder / "meshes" / str(owner), copy_function=shutil.copyfile)
-        entries.append({"name": thing.name, "id": thing.id, "is_foreground": thing.id > 1, "mesh": f"meshes/{owner}"})
+        entry = {"name": thing.name, "id": thing.id, "is_foreground": thing.id > 1, "mesh": f"meshes/{owner}"}
+        if thing.joints is not None:
+            entry["bones"] = [list(row) for row in zip(thing.joints.names, thing.joints.limits_deg, strict=True)]
+        entries.append(entry)
     _write_json(folder / "scene.json", {"objects": entries})
 
 
@@ -57,6 +60,9 @@ def write_states(folder: Path, clip: Clip, placed: Sequence[Placed]) -> list[dic
     for frame in range(clip.frame_count):
         bpy.context.scene.frame_set(FIRST_FRAME + frame)
         state = _state(clip, ordered)
+        for thing in ordered:
+            if thing.joints is not None:
+                state[f"bone_turns_{thing.id}"] = thing.joints.turns[frame]
         for name, array in state.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"frame {frame}: {name} is not a number")
