@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from i2v3d.geometry.resolution import Resolution
+from i2v3d.spec.resolved_physics import Deforming, MeshDetail
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
@@ -147,6 +148,7 @@ class MeshEdits:
         displace_m: How far white is pushed outwards; None = a twentieth of the height.
         image_file: Picture that replaces the texture, or None.
         tint: Factors 0..1 on linear red, green, blue, or None.
+        detail: How finely it must be cut because it deforms, or None.
     """
 
     replaced_by: str | None = None
@@ -159,6 +161,7 @@ class MeshEdits:
     displace_m: float | None = None
     image_file: Path | None = None
     tint: Vector | None = None
+    detail: MeshDetail | None = None
 
 
 @dataclass(frozen=True)
@@ -463,6 +466,7 @@ class Scene:
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
+        deforming: Cloths and soft bodies by object name, in the order of the objects.
     """
 
     name: str
@@ -482,6 +486,7 @@ class Scene:
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
     rigs: Mapping[str, RigMotion] = field(default_factory=dict)
+    deforming: Mapping[str, Deforming] = field(default_factory=dict)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -21,6 +21,7 @@ from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
 from i2v3d.rigs.script import script_rig
 from i2v3d.spec.resolved import CameraFollow, CameraShake
+from i2v3d.spec.resolved_physics import ClothBody, SoftBody
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
 from i2v3d.stages.camera_track import has_track
@@ -28,6 +29,7 @@ from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved_physics import Deforming
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -74,6 +76,7 @@ class Params:
     shake: CameraShake | None = None
     bodies: tuple[tuple[str, RigidBody], ...] = ()
     rigs: tuple[tuple[str, RigMotion], ...] = ()
+    deforming: tuple[tuple[str, Deforming], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             shake=scene.camera_rig.shake,
             bodies=tuple(scene.bodies.items()),
             rigs=tuple(scene.rigs.items()),
+            deforming=tuple(scene.deforming.items()),
         ),
         inputs={
             "layout": layout_ref(scene),
@@ -156,6 +160,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "shake": "camera.handheld",
             "bodies": "simulate",
             "rigs": "motion",
+            "deforming": "simulate",
         },
     )
 
@@ -193,6 +198,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_rig": _rig(params),
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
             "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "cloths": _deforming(params, ClothBody),
+            "soft": _deforming(params, SoftBody),
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
             "rigs": [
                 script_rig(name, motion, skeleton.read(), fps=params.fps, frame_count=params.frame_count)
@@ -201,6 +208,17 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         },
     )
     return Outputs(Script(folder))
+
+
+def _deforming(params: Params, kind: type[Deforming]) -> dict[str, dict[str, Any]]:  # Any: literals
+    """Returns the bodies of one kind by name: the fields of their region, and the plain ones."""
+    found = {}
+    for name, body in params.deforming:
+        if isinstance(body, kind):
+            plain = dataclasses.asdict(body)
+            region = {key: value for key, value in plain.pop("pinned").items() if value is not None}
+            found[name] = {"region": region, "plain": plain}
+    return found
 
 
 def _rig(params: Params) -> dict[str, dict[str, Any] | None] | None:  # Any: literals

@@ -36,7 +36,6 @@ def test_every_section_loads_and_what_is_not_possible_yet_is_named(project):
         "objects.sword.parent",
         "objects.gone.mesh",
         "motion.hero.clips[1].file",
-        "simulate.flag",
         "expect",
     ]
 

@@ -1,0 +1,73 @@
+"""What of a resolved scene changes its shape, and what of the camera is not a pinhole; see `resolved`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The part of an object that stays with it; see `geometry.held_region`.
+
+    Attributes:
+        side: `left`, `right`, `front`, `back`, `top` or `bottom` of its box, or None.
+        share: How far it reaches from that side, of the extent.
+        box_m: Instead: low and high corner, object frame.
+    """
+
+    side: str | None
+    share: float
+    box_m: tuple[Vector, Vector] | None
+
+
+@dataclass(frozen=True)
+class ClothBody:
+    """A cloth.
+
+    Attributes:
+        mass_kg_m2: Of a square metre.
+        stiffness: As Blender's cloth has it.
+        wind_m_s: World axes.
+        gusts: 0 for an even wind.
+        seed: Which gusts.
+        obstacles: Objects in its way, besides the ground.
+        settle_s: Time that it has been simulated before the first frame.
+    """
+
+    pinned: Pinned
+    mass_kg_m2: float
+    stiffness: float
+    wind_m_s: Vector
+    gusts: float
+    seed: int
+    obstacles: tuple[str, ...]
+    settle_s: float
+
+
+@dataclass(frozen=True)
+class SoftBody:
+    """A soft body; see `geometry.follow_through`. Both numbers are shares."""
+
+    pinned: Pinned
+    amount: float
+    damping: float
+
+
+Deforming = ClothBody | SoftBody
+
+
+@dataclass(frozen=True)
+class MeshDetail:
+    """What a mesh that deforms needs.
+
+    Attributes:
+        cells: Along its longest side, at least.
+        pinned: Region that must hold some of it and leave some of it free.
+        kind: `cloth` or `soft`.
+    """
+
+    cells: int
+    pinned: Pinned
+    kind: str
