@@ -18,6 +18,7 @@ from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
 from i2v3d.spec.resolve_deforming import resolve_deforming, with_detail
 from i2v3d.spec.resolve_edits import check_removed
+from i2v3d.spec.resolve_focus import resolve_depth_of_field
 from i2v3d.spec.resolve_motion import Timing, resolve_motion, resolve_times
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 from i2v3d.spec.resolve_rigs import resolve_rigs
@@ -83,6 +84,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         bodies=MappingProxyType(resolve_bodies(collector, spec)),
         rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
         deforming=MappingProxyType(deforming),
+        depth_of_field=resolve_depth_of_field(collector, spec, timing, names, fov_rad=fov_rad),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from i2v3d.geometry.resolution import Resolution
-from i2v3d.spec.resolved_physics import Deforming, MeshDetail
+from i2v3d.spec.resolved_physics import Deforming, DepthOfField, MeshDetail
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
@@ -467,6 +467,7 @@ class Scene:
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
         deforming: Cloths and soft bodies by object name, in the order of the objects.
+        depth_of_field: None for a pinhole.
     """
 
     name: str
@@ -487,6 +488,7 @@ class Scene:
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
     rigs: Mapping[str, RigMotion] = field(default_factory=dict)
     deforming: Mapping[str, Deforming] = field(default_factory=dict)
+    depth_of_field: DepthOfField | None = None
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -71,3 +71,25 @@ class MeshDetail:
     cells: int
     pinned: Pinned
     kind: str
+
+
+@dataclass(frozen=True)
+class FocusKey:
+    """What is sharp from this frame on: an object, a world point, or a distance in metres."""
+
+    frame: float
+    on: str | float | Vector
+    ease: str
+
+
+@dataclass(frozen=True)
+class DepthOfField:
+    """A lens that is no pinhole.
+
+    Attributes:
+        aperture_m: Diameter of its opening at the source camera's focal length.
+        focus: Keys, the first at frame 0.
+    """
+
+    aperture_m: float
+    focus: tuple[FocusKey, ...]

@@ -29,7 +29,7 @@ from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
-    from i2v3d.spec.resolved_physics import Deforming
+    from i2v3d.spec.resolved_physics import Deforming, DepthOfField
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -77,6 +77,7 @@ class Params:
     bodies: tuple[tuple[str, RigidBody], ...] = ()
     rigs: tuple[tuple[str, RigMotion], ...] = ()
     deforming: tuple[tuple[str, Deforming], ...] = ()
+    depth_of_field: DepthOfField | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             bodies=tuple(scene.bodies.items()),
             rigs=tuple(scene.rigs.items()),
             deforming=tuple(scene.deforming.items()),
+            depth_of_field=scene.depth_of_field,
         ),
         inputs={
             "layout": layout_ref(scene),
@@ -161,6 +163,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "bodies": "simulate",
             "rigs": "motion",
             "deforming": "simulate",
+            "depth_of_field": "camera.depth_of_field",
         },
     )
 
@@ -198,6 +201,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_rig": _rig(params),
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
             "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "focus": [dataclasses.astuple(key) for key in params.depth_of_field.focus] if params.depth_of_field else [],
+            "aperture_m": params.depth_of_field.aperture_m if params.depth_of_field else 0.0,
             "cloths": _deforming(params, ClothBody),
             "soft": _deforming(params, SoftBody),
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),

@@ -259,7 +259,6 @@ UNAVAILABLE = {
     "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
-    "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
     "motion: {rocket: {rig: humanoid, clips: [{file: dance.bvh}]}}": "a clip from a file is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
