@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.resolve_edits import check_removed
-from i2v3d.spec.resolved import RigidBody
+from i2v3d.spec.resolved_physics import RigidBody
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec

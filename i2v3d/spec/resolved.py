@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
-from i2v3d.spec.resolved_physics import Deforming, DepthOfField, MeshDetail
+from i2v3d.spec.resolved_generation import Generation
+from i2v3d.spec.resolved_physics import Deforming, DepthOfField, MeshDetail, RigidBody
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
@@ -431,24 +432,6 @@ class CameraRig:
 
 
 @dataclass(frozen=True)
-class RigidBody:
-    """A rigid body of the simulation.
-
-    Attributes:
-        mass_kg: Its mass.
-        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
-        velocity_m_s: At the start, world axes.
-        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
-    """
-
-    mass_kg: float
-    friction: float
-    bounce: float
-    velocity_m_s: Vector
-    is_fixed: bool
-
-
-@dataclass(frozen=True)
 class Keyframing:
     """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
 
@@ -462,7 +445,7 @@ class Scene:
     Attributes:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
-        extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        generation: What only generative backends read.
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
@@ -482,7 +465,7 @@ class Scene:
     profile: Profile
     backends: Mapping[str, str]
     seed: int
-    extras: Mapping[str, Any]
+    generation: Generation = field(default_factory=Generation)
     camera_rig: CameraRig = CameraRig()
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))

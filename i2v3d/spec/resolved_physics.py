@@ -1,10 +1,28 @@
-"""What of a resolved scene changes its shape, and what of the camera is not a pinhole; see `resolved`."""
+"""What of a resolved scene is simulated, and what of the camera is not a pinhole; see `resolved`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class RigidBody:
+    """A rigid body of the simulation.
+
+    Attributes:
+        mass_kg: Its mass.
+        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
+        velocity_m_s: At the start, world axes.
+        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
+    """
+
+    mass_kg: float
+    friction: float
+    bounce: float
+    velocity_m_s: Vector
+    is_fixed: bool
 
 
 @dataclass(frozen=True)

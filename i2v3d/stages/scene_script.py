@@ -28,8 +28,8 @@ from i2v3d.stages.camera_track import has_track
 from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
-    from i2v3d.spec.resolved_physics import Deforming, DepthOfField
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved_physics import Deforming, DepthOfField, RigidBody
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
