@@ -162,7 +162,7 @@ def _deformable(mesh: MeshData, name: str, detail: MeshDetail) -> MeshData:
     mesh = mesh_edits.cut(mesh, detail.cells)
     region = HeldRegion(detail.pinned.side, detail.pinned.share, detail.pinned.box_m)
     if what := fault(mesh.vertices_m, region):
-        raise StageError(f"`{name}`: {what}", hint="change `pinned`, or cut it finer: `detail`", field="detail")
+        raise StageError(f"`{name}`: {what}", hint="change `pinned`", field="detail")
     if detail.kind == "cloth" and len(mesh.vertices_m) > MOST_CLOTH_VERTICES:
         message = f"`{name}` has {len(mesh.vertices_m):,} vertices; a cloth may have {MOST_CLOTH_VERTICES:,}"
         raise StageError(message, hint="use `mesh: card`, or a simpler mesh file", field="detail")

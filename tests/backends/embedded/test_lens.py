@@ -92,7 +92,7 @@ def test_a_point_blurs_to_a_disc_of_the_diameter_that_optics_gives(tmp_path):
     assert spread[0] < 1e-9
     expected = lens.circles_px(np.array([2.0, 40.0]), focal)
     np.testing.assert_allclose(expected, [0.1 * focal / 4, 0.1 * focal * (1 / 4 - 1 / 40)], rtol=1e-12)
-    np.testing.assert_allclose(spread[1:], expected, rtol=0.03)
+    np.testing.assert_allclose(spread[1:], expected, rtol=0.04)
 
 
 @pytest.mark.blender
