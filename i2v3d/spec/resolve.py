@@ -16,7 +16,9 @@ from i2v3d.spec.references import BLEND, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
+from i2v3d.spec.resolve_deforming import resolve_deforming, with_detail
 from i2v3d.spec.resolve_edits import check_removed
+from i2v3d.spec.resolve_focus import resolve_depth_of_field
 from i2v3d.spec.resolve_generation import resolve_generation
 from i2v3d.spec.resolve_motion import Timing, resolve_motion
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
@@ -51,7 +53,8 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     names = tuple(spec.objects)
     layout = spec.background.layout
     surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
-    objects = resolve_objects(collector, spec.objects, scale, surfaces=surfaces)
+    deforming = resolve_deforming(collector, spec)
+    objects = with_detail(resolve_objects(collector, spec.objects, scale, surfaces=surfaces), deforming, spec)
     scene = resolved.Scene(
         name=spec.name or name,
         photo=resolved.Photo(
@@ -81,6 +84,8 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         else None,
         bodies=MappingProxyType(resolve_bodies(collector, spec)),
         rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
+        deforming=MappingProxyType(deforming),
+        depth_of_field=resolve_depth_of_field(collector, spec, timing, names, fov_rad=fov_rad),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene

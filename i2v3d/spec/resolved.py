@@ -19,6 +19,7 @@ from i2v3d.spec.resolved_motion import MotionKey as MotionKey
 from i2v3d.spec.resolved_motion import RigClip as RigClip
 from i2v3d.spec.resolved_motion import RigMotion as RigMotion
 from i2v3d.spec.resolved_motion import Vector as Vector
+from i2v3d.spec.resolved_physics import Deforming, DepthOfField, MeshDetail, RigidBody
 
 Profile = Literal["draft", "paper", "modern"]
 _CURVES = ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
@@ -151,6 +152,7 @@ class MeshEdits:
         displace_m: How far white is pushed outwards; None = a twentieth of the height.
         image_file: Picture that replaces the texture, or None.
         tint: Factors 0..1 on linear red, green, blue, or None.
+        detail: How finely it must be cut because it deforms, or None.
     """
 
     replaced_by: str | None = None
@@ -163,6 +165,7 @@ class MeshEdits:
     displace_m: float | None = None
     image_file: Path | None = None
     tint: Vector | None = None
+    detail: MeshDetail | None = None
 
 
 @dataclass(frozen=True)
@@ -374,24 +377,6 @@ class CameraRig:
 
 
 @dataclass(frozen=True)
-class RigidBody:
-    """A rigid body of the simulation.
-
-    Attributes:
-        mass_kg: Its mass.
-        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
-        velocity_m_s: At the start, world axes.
-        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
-    """
-
-    mass_kg: float
-    friction: float
-    bounce: float
-    velocity_m_s: Vector
-    is_fixed: bool
-
-
-@dataclass(frozen=True)
 class Keyframing:
     """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
 
@@ -409,6 +394,8 @@ class Scene:
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
+        deforming: Cloths and soft bodies by object name, in the order of the objects.
+        depth_of_field: None for a pinhole.
     """
 
     name: str
@@ -428,6 +415,8 @@ class Scene:
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
     rigs: Mapping[str, RigMotion] = field(default_factory=dict)
+    deforming: Mapping[str, Deforming] = field(default_factory=dict)
+    depth_of_field: DepthOfField | None = None
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -24,6 +24,7 @@ from i2v3d.geometry.motion import object_motion
 from i2v3d.rigs.motion_data import MotionFileError
 from i2v3d.rigs.script_files import carrier, gripped, script_rigs, without_paths
 from i2v3d.spec.resolved import CameraFollow, CameraShake
+from i2v3d.spec.resolved_physics import ClothBody, SoftBody
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
 from i2v3d.stages.camera_track import has_track
@@ -33,7 +34,8 @@ from i2v3d.stages.rig import SkeletonFile
 if TYPE_CHECKING:
     from i2v3d.artifacts.scene import SolvedLayout
     from i2v3d.rigs.fit import Skeleton
-    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved_physics import Deforming, DepthOfField, RigidBody
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -89,6 +91,8 @@ class Params:
     shake: CameraShake | None = None
     bodies: tuple[tuple[str, RigidBody], ...] = ()
     rigs: tuple[tuple[str, RigMotion], ...] = ()
+    deforming: tuple[tuple[str, Deforming], ...] = ()
+    depth_of_field: DepthOfField | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
             shake=scene.camera_rig.shake,
             bodies=tuple(scene.bodies.items()),
             rigs=tuple((name, without_paths(rig)) for name, rig in scene.rigs.items()),
+            deforming=tuple(scene.deforming.items()),
+            depth_of_field=scene.depth_of_field,
         ),
         inputs={
             "layout": layout_ref(scene),
@@ -180,6 +186,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "shake": "camera.handheld",
             "bodies": "simulate",
             "rigs": "motion",
+            "deforming": "simulate",
+            "depth_of_field": "camera.depth_of_field",
         },
     )
 
@@ -226,6 +234,10 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_rig": _rig(params),
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
             "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "focus": [dataclasses.astuple(key) for key in params.depth_of_field.focus] if params.depth_of_field else [],
+            "aperture_m": params.depth_of_field.aperture_m if params.depth_of_field else 0.0,
+            "cloths": _deforming(params, ClothBody),
+            "soft": _deforming(params, SoftBody),
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
             "rigs": rigs,
             "has_skins": bool(inputs.skins),
@@ -237,6 +249,17 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source, folder / name)
     return Outputs(Script(folder))
+
+
+def _deforming(params: Params, kind: type[Deforming]) -> dict[str, dict[str, Any]]:  # Any: literals
+    """Returns the bodies of one kind by name: the fields of their region, and the plain ones."""
+    found = {}
+    for name, body in params.deforming:
+        if isinstance(body, kind):
+            plain = dataclasses.asdict(body)
+            region = {key: value for key, value in plain.pop("pinned").items() if value is not None}
+            found[name] = {"region": region, "plain": plain}
+    return found
 
 
 def _rig(params: Params) -> dict[str, dict[str, Any] | None] | None:  # Any: literals
