@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from i2v3d.spec.collect import Collector
+from i2v3d.spec.collect import BEYOND_END, Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.resolve_motion import Timing, resolve_times
@@ -102,7 +102,7 @@ def _clip(collector: Collector, given: Clip, preset: str, path: SpecPath, timing
     if end is not None and end <= first:
         collector.error((*path, "to"), f"{given.to} is not after the start of the clip", "give a later time")
     if first > timing.frame_count - 1:
-        collector.error(path, f"{start} is beyond the end of the clip", f"it ends at {timing.duration_s:g}s")
+        collector.error(path, f"{start} {BEYOND_END}", f"it ends at {timing.duration_s:g}s")
     fade = None if given.fade is None else _length(given.fade, timing)
     return RigClip(given.play, first, end, fade, given.speed, given.loop, given.additive)
 
