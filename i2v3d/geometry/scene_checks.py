@@ -54,19 +54,20 @@ def world_points(thing: Thing, state: State) -> Array:
 
 
 def find_leaving(things: Sequence[Thing], states: Sequence[State], width: int, height: int) -> list[Finding]:
-    """Returns the first frame in which an object that was in the picture is out of it."""
+    """Returns the first frame in which an object, whose middle was in the picture, is out of it."""
     found = []
     for thing in things:
-        seen_before = False
+        was_within = False
         for frame, state in enumerate(states):
             camera_from_world = np.linalg.inv(state["world_from_camera"])
             points = transform_points(camera_from_world, world_points(thing, state))
             is_seen = is_in_picture(points, state["image_from_camera"], width, height)
-            if seen_before and not is_seen:
+            if was_within and not is_seen:
                 message = f"`{thing.name}` has left the picture in frame {frame}"
                 found.append(Finding("leaves", frame, message, "shorten its way, or let the camera follow"))
                 break
-            seen_before = is_seen
+            middle = (points.min(axis=0) + points.max(axis=0))[None] / 2
+            was_within = was_within or is_in_picture(middle, state["image_from_camera"], width, height)
     return found
 
 
