@@ -35,6 +35,34 @@ def is_inside(point: Array, vertices: Array, faces: Array) -> bool:
     return abs(winding_number(point, vertices, faces)) > 0.5
 
 
+def are_inside(points: Array, vertices: Array, faces: Array) -> Array:
+    """Returns bool (points,): whether each lies inside a mesh, which may have small holes.
+
+    Six rays along the axes vote, each by how often the surface goes out and comes in along it: a thousand times
+    faster than `is_inside` on a large mesh, and wrong where several rays leave through holes.
+    """
+    corners = vertices[faces].astype(np.float64)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    votes = np.zeros(len(points), int)
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        for index, point in enumerate(points):
+            is_near = (
+                (low[:, u] <= point[u]) & (high[:, u] > point[u]) & (low[:, v] <= point[v]) & (high[:, v] > point[v])
+            )
+            a, b, c = (corners[is_near, corner] - point for corner in range(3))
+            # Signed areas of the projected triangle's parts; the ray goes through it where all have one sign.
+            parts = np.stack([p[:, u] * q[:, v] - p[:, v] * q[:, u] for p, q in ((b, c), (c, a), (a, b))], axis=1)
+            total = parts.sum(axis=1)
+            is_hit = ((parts >= 0).all(axis=1) | (parts <= 0).all(axis=1)) & (total != 0)
+            heights = (parts * np.stack([a[:, axis], b[:, axis], c[:, axis]], axis=1)).sum(axis=1)[is_hit] / total[
+                is_hit
+            ]
+            ways = np.sign(total[is_hit])
+            votes[index] += sum(abs(ways[side].sum()) >= 1 for side in (heights > 0, heights < 0))
+    return votes >= 4
+
+
 def is_in_picture(points_camera: Array, image_from_camera: Array, width: int, height: int) -> bool:
     """Returns whether a thing of these points, camera axes, may be within the picture.
 
