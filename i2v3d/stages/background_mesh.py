@@ -147,13 +147,13 @@ def _other_ground(layout: SolvedLayout, depth_map: Array, is_hole: Array) -> str
         return ""
     if found.slope_rad > _MOST_SLOPE_RAD:
         return (
-            f"the ground in the depth file slopes by {np.degrees(found.slope_rad):.0f} degrees, which the spec has level; "
-            "check `source.camera.pitch` and `fov`"
+            f"the ground in the depth file slopes by {np.degrees(found.slope_rad):.0f} degrees, "
+            "which the spec has level; check `source.camera.pitch` and `fov`"
         )
     if abs(found.below_m - height_m) > _HEIGHT_SLACK * height_m:
         return (
             f"the ground in the depth file is {found.below_m:.3g} m below the camera, which the spec has at "
-            f"{height_m:.3g} m: things will float or sink; write `source: {{camera: {{height: {found.below_m:.3g}m}}}}`, "
-            "or scale the depth"
+            f"{height_m:.3g} m: things will float or sink; "
+            f"write `source: {{camera: {{height: {found.below_m:.3g}m}}}}`, or scale the depth"
         )
     return ""

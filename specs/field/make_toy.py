@@ -5,13 +5,18 @@ turns in the scene, so its light is that of a bright, even sky: from above, and 
 each other. Its body is one closed skin round cones with round ends, blended where they meet.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import marching_cubes
+
+Array = NDArray[np.float64]
 
 HEIGHT_M = 1.7
 PITCH = 0.007  # of the height
@@ -32,7 +37,7 @@ class Cone:
     end_radius: float
     flat: float = 1.0  # its depth, of its width
 
-    def distance(self, points):
+    def distance(self, points: Array) -> Array:
         """Returns how far points (n, 3) are outside of it, about."""
         start, end = np.array(self.start), np.array(self.end)
         stretch = np.array([1.0, 1 / self.flat, 1.0])
@@ -42,7 +47,7 @@ class Cone:
         reach = np.linalg.norm(from_start - share[:, None] * way, axis=1)
         return (reach - self.radius - share * (self.end_radius - self.radius)) * min(1.0, self.flat)
 
-    def mirrored(self):
+    def mirrored(self) -> Cone:
         """Returns it on the other side."""
         (a, *start), (b, *end) = self.start, self.end
         return Cone(self.colour, (-a, *start), (-b, *end), self.radius, self.end_radius, self.flat)
@@ -71,7 +76,7 @@ SIDE = (
 PARTS = (*MIDDLE, *SIDE, *(part.mirrored() for part in SIDE))
 
 
-def field(points):
+def field(points: Array) -> Array:
     """Returns the distance to the figure's skin, blended between parts, flat under the soles."""
     total = np.zeros(len(points))
     for part in PARTS:
@@ -79,7 +84,7 @@ def field(points):
     return np.maximum(-np.log(total) * BLEND / 3, -points[:, 2])
 
 
-def skin():
+def skin() -> tuple[trimesh.Trimesh, Array]:
     """Returns the figure's surface, in heights, and its outward normals."""
     low, high = np.array([-0.39, -0.14, -0.03]), np.array([0.39, 0.14, 1.04])
     counts = np.ceil((high - low) / PITCH).astype(int)
@@ -97,13 +102,13 @@ def skin():
     return mesh, normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
-def step(value, edge=0.0035):
+def step(value: Array, edge: float = 0.0035) -> Array:
     """Returns 0 to 1 over an edge of this width: paint that ends softly over a face or two."""
     share = np.clip(0.5 + value / edge, 0, 1)
     return share * share * (3 - 2 * share)
 
 
-def painted(points):
+def painted(points: Array) -> Array:
     """Returns colours (n, 3): the parts' paint, the grain of wood, hair, a face, a belt, buttons and cuffs."""
     near = np.exp(-np.stack([part.distance(points) for part in PARTS], axis=1) / 0.0015)
     near /= near.sum(axis=1, keepdims=True)
@@ -115,7 +120,7 @@ def painted(points):
     grain = np.sin(90 * x + 25 * np.sin(9 * z + 4 * x) + 60 * y) * np.sin(37 * z + 3 * np.sin(40 * x))
     colour *= (1 + (0.02 + 0.035 * is_wood) * grain)[:, None]
 
-    def paint(share, with_colour):
+    def paint(share: Array, with_colour: tuple[int, int, int]) -> None:
         colour[:] += share[:, None] * (np.array(with_colour, float) - colour)
 
     paint(is_trunk * is_red * step(z - 0.792), CREAM)
@@ -136,7 +141,7 @@ def painted(points):
     return colour
 
 
-def light(points, normals):
+def light(points: Array, normals: Array) -> Array:
     """Returns the brightness (n,): of an even sky, less towards the ground and where the skin is folded."""
     sky = 0.66 + 0.34 * normals[:, 2]
     side = 0.07 * normals @ np.array([0.5, -0.7, 0.5])
@@ -147,7 +152,7 @@ def light(points, normals):
     return np.clip(sky + side, 0, 1.1) * open_share.clip(0.35, 1) * ground
 
 
-def figure():
+def figure() -> trimesh.Trimesh:
     """Returns the figure, Y up as glTF has it, with a colour per vertex."""
     mesh, normals = skin()
     colour = painted(mesh.vertices) * light(mesh.vertices, normals)[:, None]
@@ -160,7 +165,7 @@ def figure():
     return made
 
 
-def shadow():
+def shadow() -> trimesh.Trimesh:
     """Returns a flat ellipse, Y up, dark in the middle and clear at its edge."""
     axis = np.linspace(-1, 1, 128)
     away = np.hypot(*np.meshgrid(axis, axis))

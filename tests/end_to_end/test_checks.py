@@ -92,7 +92,8 @@ def test_a_fault_is_found_in_a_real_scene_with_its_frame_and_what_to_do(kind, tm
     ],
 )
 def test_a_camera_where_nothing_can_be_seen_stops_the_build_before_anything_is_drawn(camera, message, tmp_path):
-    result = built(coffee(tmp_path, camera=camera), until="render")
+    solid = {"cup": COFFEE["objects"]["cup"] | {"mesh": "box"}}
+    result = built(coffee(tmp_path, camera=camera, objects=solid), until="render")
     (failure,) = result.failures.values()
     assert message in str(failure)
     assert "frame" in str(failure)
