@@ -172,7 +172,6 @@ def scene(frame_count: int = 4, *, has_copy: bool = True, is_still: bool = False
         profile="draft",
         backends={"render": "gl"},
         seed=1,
-        extras={},
     )
 
 

@@ -6,7 +6,7 @@ to make (a GL context, a loaded model) between calls; results never depend on ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from i2v3d.artifacts.keyframes import KeyframeMemory
     from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout
     from i2v3d.spec.resolved import MeshShape, Prompts
+    from i2v3d.spec.resolved_generation import (
+        ClipSampling,
+        Customization,
+        Extension,
+        FeatureLengths,
+        KeyframeSampling,
+        Precision,
+    )
 
 
 class Segmenter(Protocol):
@@ -156,3 +164,168 @@ class ClipInterpolator(Protocol):
             last: The same at the end.
             frames: Renders from the first to the last keyframe, both included, read when asked for.
         """
+
+
+Progress = Callable[[float, str], None]
+"""Called with the share that is done, 0 to 1, and a message."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where the weights of a step are.
+
+    Attributes:
+        folders: By role (`backends.weights.MODELS`), in the layout of the hub.
+        precision: Number type of weights and activations.
+    """
+
+    folders: Mapping[str, Path]
+    precision: Precision
+
+
+@dataclass(frozen=True)
+class GuidedFrame:
+    """A rendered frame as generative models take it.
+
+    Attributes:
+        colour: uint8 (height, width, 3) sRGB.
+        depth: float32 (height, width) in 0..1, inverse depth, near is 1.
+        is_foreground: bool (height, width), objects.
+        is_visible: bool (height, width), seen in the photo.
+        strength: float32 (height, width), how strictly the render is followed there; 1 is the paper's.
+    """
+
+    colour: Array
+    depth: Array
+    is_foreground: Array
+    is_visible: Array
+    strength: Array
+
+
+@dataclass(frozen=True)
+class NovelViews:
+    """Views of one object: what it is, and uint8 (height, width, 4) pictures whose alpha is its mask."""
+
+    class_name: str
+    pictures: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class CustomizationTask:
+    """What a LoRA learns from.
+
+    Attributes:
+        photo: uint8 (height, width, 3), the photo in the output window.
+        original_height: Of the whole photo that the window was cut from, in pixels.
+        original_width: The same.
+        crop_top: First row of the window in it.
+        crop_left: First column.
+        prompt: What the photo shows.
+        objects: The foreground objects.
+        training: Rank, steps and weights.
+        models: SDXL and its autoencoder.
+        seed: Of everything random.
+    """
+
+    photo: Array
+    original_height: int
+    original_width: int
+    crop_top: int
+    crop_left: int
+    prompt: str
+    objects: tuple[NovelViews, ...]
+    training: Customization
+    models: ModelFiles
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainedLora:
+    """What a training leaves besides its weights: loss by step, and a sheet of samples, uint8 (height, width, 3)."""
+
+    losses: tuple[float, ...]
+    samples: Array
+
+
+class LoraTrainer(Protocol):
+    """A photo and novel views to an appearance model."""
+
+    def train(self, task: CustomizationTask, target: Path, *, checkpoints: Path, progress: Progress) -> TrainedLora:
+        """Writes the LoRA as safetensors to `target`.
+
+        Args:
+            task: What to learn from.
+            target: File to write.
+            checkpoints: Folder whose content outlives a killed run of the same step; a later run goes on from it.
+            progress: Called as the training goes on.
+        """
+
+
+@dataclass(frozen=True)
+class KeyframeTask:
+    """Keyframes to generate together.
+
+    Attributes:
+        frames: The rendered keyframes, in time order.
+        prompt: What the photo shows.
+        sampling: Steps, guidance and windows.
+        depth: Scale of the depth condition.
+        features: Lengths of the injection; None injects nothing.
+        extended_attention: How the frames of a window see each other.
+        lora: A LoRA in safetensors, or None.
+        models: SDXL, its autoencoder and its depth ControlNet.
+        seed: Of the noise.
+    """
+
+    frames: tuple[GuidedFrame, ...]
+    prompt: str
+    sampling: KeyframeSampling
+    depth: float
+    features: FeatureLengths | None
+    extended_attention: Extension
+    lora: Path | None
+    models: ModelFiles
+    seed: int
+
+
+class KeyframeGenerator(Protocol):
+    """Rendered keyframes to generated ones."""
+
+    def generate(self, task: KeyframeTask, progress: Progress) -> Sequence[Array]:
+        """Returns one uint8 (height, width, 3) per frame of the task, of its size."""
+
+
+@dataclass(frozen=True)
+class ClipTask:
+    """The frames of one interval to generate.
+
+    Attributes:
+        first: uint8 (height, width, 3), the finished keyframe at the start.
+        last: The same at the end.
+        frames: The renders from the first to the last keyframe, both included.
+        fps: Of the clip.
+        prompt: What the photo shows, for models that read text.
+        sampling: Steps, guidance, micro-conditioning.
+        depth: Scale of the depth condition.
+        features: Lengths of the injection; None injects nothing.
+        models: The video model's weights.
+        seed: Of the noise.
+    """
+
+    first: Array
+    last: Array
+    frames: tuple[GuidedFrame, ...]
+    fps: float
+    prompt: str
+    sampling: ClipSampling
+    depth: float
+    features: FeatureLengths | None
+    models: ModelFiles
+    seed: int
+
+
+class ClipGenerator(Protocol):
+    """Two keyframes and the renders between them to a generated clip."""
+
+    def generate(self, task: ClipTask, progress: Progress) -> Sequence[Array]:
+        """Returns one uint8 (height, width, 3) per frame of the task; the ends meet the keyframes."""

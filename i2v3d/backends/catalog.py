@@ -15,35 +15,50 @@ class Backend:
     """One way to do a stage.
 
     Attributes:
-        id: Unique within its stage: `embedded`, `gl`, `cycles`.
-        stage: The stage's kind.
-        profile: The profile that picks it by default.
+        id: Unique within its stage: `embedded`, `gl`, `sdxl`.
+        stage: What it does, as `backends:` in a spec names it.
+        profiles: The profiles that pick it by default.
         target: `module:attribute` of a class made without arguments; empty when it is not written yet.
         title: One line for `i2v3d backends`.
         version: Raised when equal inputs may now give other outputs.
         requires: Distribution names that must be installed.
         extra: The extra of this package that installs them; empty for the base install.
-        licence: Licence of code and weights, as one line.
+        licence: Licence of the code, as one line; that of weights is in `backends.weights`.
+        runs: The stage's kind in the graph, where that has another name.
+        models: Roles of the weights it reads.
     """
 
     id: str
     stage: str
-    profile: str
+    profiles: tuple[str, ...]
     target: str
     title: str
     version: int = 1
     requires: tuple[str, ...] = ()
     extra: str = ""
     licence: str = "Apache-2.0"
+    runs: str = ""
+    models: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The stage's kind in the graph."""
+        return self.runs or self.stage
 
 
 _EMBEDDED = "i2v3d.backends.embedded"
+_PAPER = "i2v3d.backends.paper"
+_MODERN = "i2v3d.backends.modern"
+_DRAFT = ("draft",)
+_ALL = ("draft", "paper", "modern")
+_GENERATIVE = ("paper", "modern")
+_TORCH = ("torch", "diffusers", "transformers", "safetensors")
 
 BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "segment",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.segment:GrabCutMatting",
         "GrabCut in a band around the prompts, closed-form matting",
         requires=("opencv-python-headless", "scipy"),
@@ -51,7 +66,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "inpaint",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
         "PatchMatch guided by the declared layout",
         requires=("opencv-python-headless", "pypatchmatch", "scipy"),
@@ -59,7 +74,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "background_views",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.inpaint:GuidedPatchMatch",
         "the photo widened by guided PatchMatch, no invented views",
         requires=("opencv-python-headless", "pypatchmatch", "scipy"),
@@ -67,7 +82,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "foreground_mesh",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.meshing:ShapeMesher",
         "inflation, lathe, card, box, or a mesh file",
         requires=("opencv-python-headless", "scipy", "trimesh"),
@@ -75,7 +90,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "gl",
         "render",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.render_gl:GlRenderer",
         "one off-screen OpenGL pass through EGL, on the CPU or a GPU",
         requires=("moderngl",),
@@ -83,7 +98,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "cycles",
         "render",
-        "paper",
+        (),
         f"{_EMBEDDED}.render_cycles:CyclesRenderer",
         "Blender Cycles: the reference, and the choice where no EGL exists",
         requires=("bpy", "openexr"),
@@ -91,7 +106,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "gl",
         "check",
-        "draft",
+        _ALL,
         f"{_EMBEDDED}.render_gl:GlRenderer",
         "a few small frames by the OpenGL renderer",
         requires=("moderngl",),
@@ -99,7 +114,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "cycles",
         "check",
-        "paper",
+        (),
         f"{_EMBEDDED}.render_cycles:CyclesRenderer",
         "a few small frames by Cycles",
         requires=("bpy", "openexr"),
@@ -107,7 +122,7 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "keyframes",
-        "draft",
+        _DRAFT,
         f"{_EMBEDDED}.refine:PatchRefiner",
         "guided patch synthesis on bad pixels only",
         requires=("opencv-python-headless", "pypatchmatch", "scipy"),
@@ -115,30 +130,79 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "embedded",
         "interpolate",
-        "draft",
+        _DRAFT,
         f"{_EMBEDDED}.interpolate:FlowInterpolator",
         "keyframe corrections carried along the exact render flow",
         requires=("opencv-python-headless",),
     ),
+    Backend(
+        "sdxl",
+        "customize",
+        _GENERATIVE,
+        f"{_PAPER}.customize:SdxlLoraTrainer",
+        "LoRA of SDXL on the photo and its novel views (paper Eq. 1)",
+        requires=(*_TORCH, "peft"),
+        extra="diffusion",
+        models=("sdxl", "sdxl_vae"),
+    ),
+    Backend(
+        "sdxl",
+        "keyframes",
+        _GENERATIVE,
+        f"{_PAPER}.keyframes:SdxlKeyframes",
+        "SDXL with depth ControlNet, injected features and extended attention (paper section 3.2)",
+        requires=(*_TORCH, "peft"),
+        extra="diffusion",
+        runs="generate_keyframes",
+        models=("sdxl", "sdxl_vae", "controlnet_depth"),
+    ),
+    Backend(
+        "svd",
+        "interpolate",
+        ("paper",),
+        f"{_PAPER}.interpolate:SvdInterpolator",
+        "Stable Video Diffusion, both ways in time, guided by the render (paper section 3.3)",
+        requires=_TORCH,
+        extra="diffusion",
+        runs="generate_clip",
+        models=("svd", "svd_controlnet_depth"),
+    ),
+    Backend(
+        "wan_vace",
+        "interpolate",
+        ("modern",),
+        f"{_MODERN}.wan_vace:WanVaceInterpolator",
+        "Wan VACE: the keyframes, and the render's depth between them",
+        requires=_TORCH,
+        extra="diffusion",
+        runs="generate_clip",
+        models=("wan_vace",),
+    ),
 )
 
 
-def find_backend(stage: str, backend_id: str) -> Backend:
-    """Returns the catalog entry.
+def find_backend(kind: str, backend_id: str) -> Backend:
+    """Returns the catalog entry of a backend by the kind of stage that runs it.
 
     Raises:
         MissingBackendError: No such backend, or it is not available in this version.
     """
     for backend in BACKENDS:
-        if (backend.stage, backend.id) == (stage, backend_id):
+        if (backend.kind, backend.id) == (kind, backend_id):
             return backend
-    known = ", ".join(b.id for b in BACKENDS if b.stage == stage)
-    raise MissingBackendError(f"stage {stage} has no backend `{backend_id}`", hint=f"it has: {known}")
+    known = ", ".join(b.id for b in BACKENDS if b.kind == kind)
+    raise MissingBackendError(f"stage {kind} has no backend `{backend_id}`", hint=f"it has: {known}")
 
 
 def default_backends(profile: str) -> Mapping[str, str]:
     """Returns the backend id of each stage for a profile."""
-    return {b.stage: b.id for b in BACKENDS if b.profile == profile}
+    return {b.stage: b.id for b in BACKENDS if profile in b.profiles}
+
+
+def is_run_by(scene_backends: Mapping[str, str], stage: str, kind: str) -> bool:
+    """Whether the backend chosen for a stage of the spec is one that this kind of stage runs."""
+    chosen = scene_backends.get(stage)
+    return any((b.stage, b.id, b.kind) == (stage, chosen, kind) for b in BACKENDS)
 
 
 def load_backend(backend: Backend) -> Any:  # Any: the stage's protocol

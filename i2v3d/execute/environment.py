@@ -45,15 +45,11 @@ def inspect_distributions(profile: str) -> tuple[Finding, ...]:
     """Returns what a profile's backends need installed, one finding per distribution, and what is not written yet."""
     findings = {name: _distribution(name, "pip install i2v3d") for name in _base_distributions()}
     for backend in BACKENDS:
-        if backend.profile != profile:
+        if profile not in backend.profiles:
             continue
         package = f"i2v3d[{backend.extra}]" if backend.extra else "i2v3d"
         for name in backend.requires:
             findings.setdefault(name, _distribution(name, f"pip install '{package}'"))
-    if profile != "draft" and not any(
-        backend.profile == profile and backend.stage == "keyframes" for backend in BACKENDS
-    ):
-        findings["models"] = Finding("models", False, f"profile {profile} is not available yet; use profile draft")
     return tuple(findings.values())
 
 

@@ -42,8 +42,8 @@ def stages_text(stages: Mapping[str, Stage]) -> str:
 
 def backends_text(backends: Iterable[Backend]) -> str:
     """Returns one line a backend."""
-    header = ("stage", "backend", "profile", "licence", "what it is")
-    return columns_text([header, *((b.stage, b.id, b.profile, b.licence, b.title) for b in backends)])
+    header = ("stage", "backend", "profiles", "licence", "what it is")
+    return columns_text([header, *((b.stage, b.id, " ".join(b.profiles) or "-", b.licence, b.title) for b in backends)])
 
 
 def findings_text(findings: Iterable[Finding]) -> str:

@@ -44,31 +44,51 @@ CAMERA_PATH = FileKind("camera path", (".json", ".txt", ".glb", ".blend"), 100_0
 
 def find_file(collector: Collector, path: SpecPath, text: str, kind: FileKind) -> Path | None:
     """Returns the absolute path of a referenced file, or None after noting what is wrong with it."""
+    real = _located(collector, path, text, "file")
+    if real is None:
+        return None
+    try:
+        if not real.is_file():
+            collector.error(path, f"`{text}` is not a file", f"give a {kind.name}")
+            return None
+        problem = _kind_problem(real, real.stat().st_size, text, kind)
+    except OSError as error:
+        collector.error(path, f"`{text[:60]}` can't be read: {error.strerror}")
+        return None
+    if problem is not None:
+        collector.error(path, *problem)
+        return None
+    return real
+
+
+def find_folder(collector: Collector, path: SpecPath, text: str, what: str) -> Path | None:
+    """Returns the absolute path of a referenced folder, or None after noting what is wrong with it."""
+    real = _located(collector, path, text, "folder")
+    if real is not None and not real.is_dir():
+        collector.error(path, f"`{text}` is not a folder", f"give a {what}")
+        return None
+    return real
+
+
+def _located(collector: Collector, path: SpecPath, text: str, what: str) -> Path | None:
+    """Returns where a reference leads, or None after noting that it leads nowhere or where it may not."""
     written_in = collector.mark(path).source.file
     folder = written_in.parent if written_in.is_file() else collector.root
     if not text or "\0" in text:
-        collector.error(path, "the file name is empty" if not text else "the file name holds a zero byte")
+        collector.error(path, f"the {what} name is empty" if not text else f"the {what} name holds a zero byte")
         return None
     try:
         file = Path(os.path.normpath(folder / text))
         real = file.resolve()
         if not _is_inside(real, (collector.root, *collector.allow_paths)):
-            hint = f"put the file below {collector.root.name}/, or allow its folder with `--allow-path`"
+            hint = f"put the {what} below {collector.root.name}/, or allow its folder with `--allow-path`"
             collector.error(path, f"`{text}` leads out of the spec's folder", hint)
             return None
         if not file.exists():
-            collector.error(path, f"there is no file `{text}`", _near_file(file))
+            collector.error(path, f"there is no {what} `{text}`", _near_file(file))
             return None
-        if not file.is_file():
-            collector.error(path, f"`{text}` is not a file", f"give a {kind.name}")
-            return None
-        size = file.stat().st_size
     except OSError as error:
         collector.error(path, f"`{text[:60]}` can't be read: {error.strerror}")
-        return None
-    problem = _kind_problem(file, size, text, kind)
-    if problem is not None:
-        collector.error(path, *problem)
         return None
     return real
 

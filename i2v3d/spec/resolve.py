@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from i2v3d.backends.catalog import BACKENDS, default_backends
 from i2v3d.geometry.resolution import Resolution
@@ -17,7 +17,8 @@ from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
 from i2v3d.spec.resolve_edits import check_removed
-from i2v3d.spec.resolve_motion import Timing, resolve_motion, resolve_times
+from i2v3d.spec.resolve_generation import resolve_generation
+from i2v3d.spec.resolve_motion import Timing, resolve_motion
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 from i2v3d.spec.resolve_rigs import resolve_rigs
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOV_RAD = math.radians(50)
 MAX_FRAMES = 20_000
-EXTRAS = ("guidance", "customize", "keyframes", "interpolate")
+_STANDS_IN = ("segment", "inpaint", "background_views", "foreground_mesh")  # where profile `paper` means other models
 
 
 def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | None:
@@ -73,7 +74,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         profile=cast(resolved.Profile, spec.profile),
         backends=_backends(collector, spec),
         seed=spec.seed,
-        extras=MappingProxyType(_extras(spec)),
+        generation=resolve_generation(collector, spec, timing, names),
         camera_rig=resolve_rig(collector, spec, names),
         blend_file=find_file(collector, collector.below(("scene",), "blend"), spec.scene.blend, BLEND)
         if spec.scene is not None
@@ -138,43 +139,24 @@ def _keyframes(frame_count: int, every: int) -> tuple[int, ...]:
 
 
 def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
-    """Returns a backend for each stage that needs one; a missing one of the profile keeps the draft's place."""
-    draft, chosen = default_backends("draft"), dict(default_backends(spec.profile))
+    """Returns a backend for each stage that needs one."""
+    chosen = dict(default_backends(spec.profile))
     for stage, backend in spec.backends.items():
         path = ("backends", stage)
         known = tuple(b.id for b in BACKENDS if b.stage == stage)
         if not known:
-            collector.unknown(path, stage, tuple(draft), what="stage with backends")
+            collector.unknown(path, stage, tuple(dict.fromkeys(b.stage for b in BACKENDS)), what="stage with backends")
         elif backend not in known:
             has = ", ".join(f"`{name}`" for name in known)
             collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
         chosen[stage] = backend
     if "render" in spec.backends and "check" not in spec.backends:
         chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
-    lacking = [stage for stage in draft if stage not in chosen]
-    if lacking:
-        hint = f"use `profile: draft`, or give {', '.join(lacking)} under `backends:`"
-        collector.not_yet(("profile",), f"profile {spec.profile} is", hint)
-    return MappingProxyType({stage: chosen.get(stage, draft[stage]) for stage in draft})
-
-
-def _extras(spec: Spec) -> dict[str, Any]:
-    """The sections that generative backends read, as plain values; their times stay as written."""
-    return {name: _plain(getattr(spec, name)) for name in EXTRAS}
-
-
-def _plain(value: Any) -> Any:  # Any: a model, list, mapping or scalar of the spec
-    from pydantic import BaseModel
-
-    from i2v3d.spec.units import Moment
-
-    if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(_plain(item) for item in value)
-    return value.as_written() if isinstance(value, Moment) else value
+    standing_in = [stage for stage in _STANDS_IN if chosen[stage] == "embedded" and stage not in spec.backends]
+    if spec.profile != "draft" and standing_in:
+        what = f"profile {spec.profile} has no models of its own for {', '.join(standing_in)} yet: `embedded` does them"
+        collector.warn(("profile",), what, "write them under `backends:` to say that you know")
+    return MappingProxyType(chosen)
 
 
 def _check_motion_files(collector: Collector, motion: Motion, path: SpecPath) -> None:
@@ -187,12 +169,6 @@ def _check_motion_files(collector: Collector, motion: Motion, path: SpecPath) ->
 
 def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:
     """Checks and notes the parts of the language that this version only reads."""
-    resolve_times(collector, timing, [key.at for key in spec.guidance.strength], ("guidance", "strength"))
-    for name, guidance in spec.guidance.objects.items():
-        path: SpecPath = ("guidance", "objects", name)
-        resolve_times(collector, timing, [key.at for key in guidance.strength], collector.below(path, "strength"))
-        if name not in names:
-            collector.unknown(path, name, names)
     for name, motion in spec.motion.items():
         check_removed(collector, spec.objects, ("motion", name), name)
         _check_motion_files(collector, motion, ("motion", name))

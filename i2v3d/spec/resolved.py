@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
+from i2v3d.spec.resolved_generation import Generation
 
 Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
@@ -460,7 +461,7 @@ class Scene:
     Attributes:
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
-        extras: Sections of the spec that backends of profile `paper` and `modern` read, as plain values.
+        generation: What only generative backends read.
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
@@ -478,7 +479,7 @@ class Scene:
     profile: Profile
     backends: Mapping[str, str]
     seed: int
-    extras: Mapping[str, Any]
+    generation: Generation = field(default_factory=Generation)
     camera_rig: CameraRig = CameraRig()
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))

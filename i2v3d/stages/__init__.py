@@ -29,8 +29,12 @@ PIPELINE_ORDER = (
     "open_blend",
     "check",
     "render",
+    "depth_range",
+    "customize",
     "keyframes",
+    "generate_keyframes",
     "interpolate",
+    "generate_clip",
     "encode",
 )
 

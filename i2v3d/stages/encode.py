@@ -20,6 +20,7 @@ from i2v3d.artifacts.scene import Video
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.generate_keyframes import keyframe_ref
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
@@ -72,7 +73,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
     frames = scene.keyframing.frames
     clips = tuple(OutputRef(f"interpolate[{first}-{last}]", "frames") for first, last in pairwise(frames))
     # A clip of a single frame has no interval.
-    singles = () if clips else (OutputRef(f"keyframes[{frames[0]}]", "colour"),)
+    singles = () if clips else (keyframe_ref(scene, frames[0]),)
     renders = tuple(OutputRef(f"render[{index}]", "colour") for index in range(scene.output.frame_count))
     for name, pair in (("encode", (clips, singles)), ("encode[render]", ((), renders))):
         yield Node(

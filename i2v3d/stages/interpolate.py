@@ -16,8 +16,10 @@ from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.base import ClipFrame, ClipInterpolator
+from i2v3d.backends.catalog import is_run_by
 from i2v3d.geometry.frames import Array
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.generate_keyframes import keyframe_ref
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
@@ -90,7 +92,9 @@ class _RendersOnDisk(Sequence[ClipFrame]):
 
 
 def nodes(scene: Scene) -> Iterator[Node]:
-    """Yields one node per pair of neighbouring keyframes."""
+    """Yields one node per pair of neighbouring keyframes, where a backend fills them in."""
+    if not is_run_by(scene.backends, "interpolate", "interpolate"):
+        return
     for first, last in pairwise(scene.keyframing.frames):
         between = range(first, last + 1)
         yield Node(
@@ -98,8 +102,8 @@ def nodes(scene: Scene) -> Iterator[Node]:
             stage="interpolate",
             params=Params(is_final=last == scene.keyframing.frames[-1]),
             inputs={
-                "first": OutputRef(f"keyframes[{first}]", "colour"),
-                "last": OutputRef(f"keyframes[{last}]", "colour"),
+                "first": keyframe_ref(scene, first),
+                "last": keyframe_ref(scene, last),
                 "colours": tuple(OutputRef(f"render[{index}]", "colour") for index in between),
                 "passes": tuple(OutputRef(f"render[{index}]", "passes") for index in between),
             },

@@ -15,6 +15,7 @@ from i2v3d.artifacts.images import Image
 from i2v3d.artifacts.keyframes import KeyframeTrace
 from i2v3d.artifacts.passes import Passes
 from i2v3d.backends.base import KeyframePast, KeyframeRefiner, RenderedFrame
+from i2v3d.backends.catalog import is_run_by
 from i2v3d.errors import StageError
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 
@@ -52,7 +53,9 @@ class Outputs:
 
 
 def nodes(scene: Scene) -> Iterator[Node]:
-    """Yields one node per keyframe."""
+    """Yields one node per keyframe, where a backend refines them."""
+    if not is_run_by(scene.backends, "keyframes", "keyframes"):
+        return
     params = Params(scene.photo.window_left, scene.photo.window_top, scene.seed)
     frames = scene.keyframing.frames
     for before, frame in ((None, frames[0]), *pairwise(frames)):

@@ -43,7 +43,6 @@ WRONG_SPECS = {
     "alias_bomb": ("i2v3d: 1\n", f"{BOMB}i2v3d: 1\n"),
     "not_utf8": ("name: small", "name: sm\udce4ll"),
     "mask_cut_short": ("{box: [0.45, 0.2, 0.56, 0.8]}", "{mask: short.png}"),
-    "profile_not_available_yet": ("name: small", "profile: modern"),
     "clip_without_a_rig": ("  rocket:\n    - {at: 2}\n    - {at: 8, move: [0, 0, 1m]}", "  rocket: {clips: [walk]}"),
 }
 WRONG_TEMPLATES = {

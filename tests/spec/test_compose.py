@@ -156,14 +156,15 @@ def test_all_overrides_are_checked_at_once(project):
 
 def test_an_override_may_make_what_was_not_there(project):
     scene = load_scene(project / "scene.yaml", overrides=("guidance.depth=0.5", "camera=[{at: 1s, zoom: 2}]")).scene
-    assert scene.extras["guidance"]["depth"] == 0.5
+    assert scene.generation.guidance.depth == 0.5
     assert scene.camera_path[-1].zoom == 2.0
 
 
 def test_the_profile_option_is_stronger_than_the_file(project):
     loaded = load_scene(project / "scene.yaml", profile="paper")
     assert loaded.scene.profile == "paper"
-    assert str(loaded.unavailable[0]).startswith("--profile:1:1  profile: profile paper is not available yet")
+    assert loaded.scene.backends["keyframes"] == "sdxl"
+    assert str(loaded.warnings[0]).startswith("--profile:1:1  profile: profile paper has no models of its own for")
 
 
 def test_null_takes_away_what_an_included_file_says(project):

@@ -254,7 +254,6 @@ def test_a_depth_file_is_a_layout(load, project):
 
 
 UNAVAILABLE = {
-    "profile: paper": "profile: profile paper is not available yet",
     "backends: {segment: sam2}": "backends.segment: backend `sam2` of stage segment is not available yet",
     "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
@@ -349,14 +348,31 @@ def test_a_stage_may_take_another_backend(load):
     assert load("source: photo.jpg\nbackends: {render: cycles}\n").unavailable == ()
 
 
-def test_extras_are_plain_values_for_other_backends(load):
+def test_what_generative_backends_read_is_resolved(load):
     scene = scene_of(
         load, "guidance: {strength: [{at: 0s, value: 1}, {at: 2s, value: 0.4}], features: off}\ncustomize: off\n"
     )
-    assert scene.extras["guidance"]["strength"] == ({"at": "0.0s", "value": 1.0}, {"at": "2.0s", "value": 0.4})
-    assert scene.extras["guidance"]["features"] is None
-    assert scene.extras["customize"] is None
-    assert scene.extras["keyframes"]["steps"] == 50
+    guidance = scene.generation.guidance
+    assert guidance.strengths_at(24, ()) == pytest.approx((0.7, 0.7))
+    assert guidance.strengths_at(60, ()) == (0.4, 0.4)
+    assert guidance.features is None
+    assert scene.generation.customization is None
+    assert scene.generation.keyframes.steps == 50
+
+
+def test_the_strength_of_an_object_multiplies_that_of_the_scene(load):
+    scene = scene_of(load, OBJECT + "guidance: {strength: 0.5, objects: {rocket: 0.5}}\n")
+    assert scene.generation.guidance.strengths_at(0, ("other", "rocket")) == (0.5, 0.5, 0.5, 0.25)
+
+
+def test_models_are_pinned_repositories_until_the_spec_says_otherwise(load):
+    pinned = scene_of(load, "").generation.model("sdxl")
+    assert (pinned.repo, len(pinned.revision), pinned.folder) == ("stabilityai/stable-diffusion-xl-base-1.0", 40, None)
+    other = scene_of(load, "models: {sdxl: someone/their-sdxl@v2}\n").generation.model("sdxl")
+    assert (other.repo, other.revision) == ("someone/their-sdxl", "v2")
+    with pytest.raises(SpecError) as caught:
+        scene_of(load, "models: {sdxl: ./weights}\n")
+    assert "there is no folder `./weights`" in str(caught.value.problems[0])
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGBA", "I;16", "L", "LA", "P"])

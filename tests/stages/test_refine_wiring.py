@@ -26,7 +26,6 @@ def scene(keys: tuple[int, ...]) -> Scene:
         profile="draft",
         backends={"keyframes": "embedded", "interpolate": "embedded"},
         seed=5,
-        extras={},
     )
 
 

@@ -15,6 +15,7 @@ from i2v3d.spec.model.background import Background
 from i2v3d.spec.model.base import AsMapping, Count, FilePath, SpecPart, Text, Word, documented, in_range, wrong
 from i2v3d.spec.model.camera import Camera
 from i2v3d.spec.model.generation import Customize, Expect, Guidance, Interpolate, Keyframes, OptionalCustomize
+from i2v3d.spec.model.models import Models
 from i2v3d.spec.model.motion import Motion, Simulation
 from i2v3d.spec.model.objects import SceneObject
 from i2v3d.spec.model.source import Output, Source
@@ -99,6 +100,9 @@ class Spec(SpecPart):
     keyframes: Keyframes = documented(Keyframes.model_construct(), Keyframes.__doc__ or "", examples=({"every": 15},))
     interpolate: Interpolate = documented(
         Interpolate.model_construct(), Interpolate.__doc__ or "", examples=({"frames": 16},)
+    )
+    models: Models = documented(
+        Models.model_construct(), Models.__doc__ or "", examples=({"precision": "bf16", "sdxl": "./weights/sdxl"},)
     )
     seed: Annotated[Count, in_range(0, 2**63 - 1)] = documented(1, "Seed of everything random.", examples=(1,))
     expect: Expect | None = documented(None, Expect.__doc__ or "", examples=({"ssim_to_render": ">= 0.70"},))

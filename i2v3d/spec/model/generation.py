@@ -150,6 +150,7 @@ class Keyframes(SpecPart):
     guidance_scale: Annotated[Number, in_range(0, 50)] = documented(7.5, "Classifier-free guidance.", examples=(7.5,))
     window: Annotated[Count, in_range(1, 64)] = documented(4, "Keyframes generated together.", examples=(4,))
     overlap: Annotated[Count, in_range(0, 63)] = documented(1, "Keyframes shared by windows.", examples=(1,))
+    negative_prompt: Text = documented("", "What keyframes must not show.", examples=("blurry, low quality",))
 
 
 class Interpolate(SpecPart):

@@ -1,0 +1,142 @@
+"""Which pretrained weights the model backends read: data only, and where they lie on this machine.
+
+Nothing here downloads or imports a model library. A model's place is a folder in the hub's layout: the user's own, or a
+snapshot in the hub's cache (`HF_HUB_CACHE`, `HF_HOME`), found by repository and revision.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from i2v3d.errors import MissingBackendError
+
+
+@dataclass(frozen=True)
+class Model:
+    """Pretrained weights by the role they play.
+
+    Attributes:
+        role: Its name under `models:` in a spec.
+        repo: Repository of the hub.
+        revision: The pinned commit; empty where none is pinned (the newest on this machine is taken, and named).
+        title: What it is.
+        licence: Licence of the weights, as one line.
+        is_commercial: Whether the licence allows commercial use.
+        parts: Sub-folders that are read; empty for the folder itself.
+        download_mb: What is fetched of it, in megabytes, half precision where the repository has it.
+        parameters: Of all parts together, for estimates of memory.
+    """
+
+    role: str
+    repo: str
+    revision: str
+    title: str
+    licence: str
+    is_commercial: bool
+    parts: tuple[str, ...]
+    download_mb: int
+    parameters: int
+
+
+MODELS: tuple[Model, ...] = (
+    Model(
+        role="sdxl",
+        repo="stabilityai/stable-diffusion-xl-base-1.0",
+        revision="462165984030d82259a11f4367a4eed129e94a7b",
+        title="SDXL base: UNet, text encoders, tokenizers, scheduler",
+        licence="CreativeML Open RAIL++-M",
+        is_commercial=True,
+        parts=("unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"),
+        download_mb=6_770,
+        parameters=3_385_000_000,
+    ),
+    Model(
+        role="sdxl_vae",
+        repo="madebyollin/sdxl-vae-fp16-fix",
+        revision="207b116dae70ace3637169f1ddd2434b91b3a8cd",
+        title="SDXL's autoencoder, finite in half precision",
+        licence="MIT",
+        is_commercial=True,
+        parts=(),
+        download_mb=335,
+        parameters=83_653_863,
+    ),
+    Model(
+        role="controlnet_depth",
+        repo="diffusers/controlnet-depth-sdxl-1.0",
+        revision="",
+        title="depth ControlNet of SDXL",
+        licence="CreativeML Open RAIL++-M",
+        is_commercial=True,
+        parts=(),
+        download_mb=2_502,
+        parameters=1_251_000_000,
+    ),
+    Model(
+        role="svd",
+        repo="stabilityai/stable-video-diffusion-img2vid",
+        revision="",
+        title="Stable Video Diffusion: UNet, autoencoder, image encoder, scheduler",
+        licence="Stability AI Community License",
+        is_commercial=False,
+        parts=("unet", "vae", "image_encoder", "feature_extractor", "scheduler"),
+        download_mb=4_500,
+        parameters=2_254_000_000,
+    ),
+    Model(
+        role="svd_controlnet_depth",
+        repo="CiaraRowles/temporal-controlnet-depth-svd-v1",
+        revision="",
+        title="depth ControlNet of Stable Video Diffusion",
+        licence="of Stable Video Diffusion",
+        is_commercial=False,
+        parts=("controlnet",),
+        download_mb=2_700,
+        parameters=680_000_000,
+    ),
+    Model(
+        role="wan_vace",
+        repo="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+        revision="",
+        title="Wan 2.1 VACE: transformer, autoencoder, text encoder, tokenizer, scheduler",
+        licence="Apache-2.0",
+        is_commercial=True,
+        parts=("transformer", "vae", "text_encoder", "tokenizer", "scheduler"),
+        download_mb=15_000,
+        parameters=7_600_000_000,
+    ),
+)
+
+
+def find_model(role: str) -> Model:
+    """Returns the model of a role.
+
+    Raises:
+        KeyError: There is no such role.
+    """
+    for model in MODELS:
+        if model.role == role:
+            return model
+    raise KeyError(role)
+
+
+def hub_cache() -> Path:
+    """Returns the folder in which the hub's clients keep what they fetched."""
+    if given := os.environ.get("HF_HUB_CACHE"):
+        return Path(given).expanduser()
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    return Path(home).expanduser() / "hub"
+
+
+def snapshot_folder(role: str, repo: str, revision: str) -> Path:
+    """Returns the folder of a repository at a revision, as the hub's clients keep it.
+
+    Raises:
+        MissingBackendError: It is not on this machine; the hint says how to get it.
+    """
+    found = hub_cache() / f"models--{repo.replace('/', '--')}" / "snapshots" / revision
+    if not revision or not found.is_dir():
+        raise MissingBackendError(f"the weights of `{role}` ({repo}) are not on this machine")
+    return found

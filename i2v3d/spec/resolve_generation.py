@@ -1,0 +1,102 @@
+"""`guidance`, `customize`, `keyframes`, `interpolate` and `models` to a `Generation`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from i2v3d.backends.weights import MODELS, Model
+from i2v3d.spec import resolved_generation as resolved
+from i2v3d.spec.model.models import is_repository
+from i2v3d.spec.references import find_folder
+from i2v3d.spec.resolve_motion import Timing, resolve_times
+
+if TYPE_CHECKING:
+    from i2v3d.spec.collect import Collector
+    from i2v3d.spec.marks import SpecPath
+    from i2v3d.spec.model import Spec
+    from i2v3d.spec.model.generation import StrengthKey
+
+
+def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> resolved.Generation:
+    """Returns what generative backends read; notes strengths of unknown objects and folders that are not there."""
+    return resolved.Generation(
+        guidance=_guidance(collector, spec, timing, names),
+        customization=_customization(spec),
+        keyframes=resolved.KeyframeSampling(
+            steps=spec.keyframes.steps,
+            guidance_scale=spec.keyframes.guidance_scale,
+            window=spec.keyframes.window,
+            overlap=spec.keyframes.overlap,
+            negative_prompt=spec.keyframes.negative_prompt,
+        ),
+        clips=resolved.ClipSampling(
+            steps=spec.interpolate.steps,
+            guidance_scale=spec.interpolate.guidance_scale,
+            motion_bucket=spec.interpolate.motion_bucket,
+            noise_augmentation=spec.interpolate.noise_augmentation,
+        ),
+        models=tuple(_choice(collector, model, getattr(spec.models, model.role)) for model in MODELS),
+        precision=cast(resolved.Precision, spec.models.precision),
+    )
+
+
+def _guidance(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> resolved.Guidance:
+    given = spec.guidance
+    strength = _keys(collector, timing, given.strength, ("guidance", "strength"))
+    by_object = []
+    for name, guidance in given.objects.items():
+        path: SpecPath = ("guidance", "objects", name)
+        keys = _keys(collector, timing, guidance.strength, collector.below(path, "strength"))
+        if name not in names:
+            collector.unknown(path, name, names)
+        by_object.append((name, keys))
+    features = given.features
+    return resolved.Guidance(
+        strength=strength,
+        object_strength=tuple(by_object),
+        depth=given.depth,
+        depth_range="frame" if given.depth_range == "frame" else "clip",
+        features=None
+        if features is None
+        else resolved.FeatureLengths(
+            convolution_until=features.conv_until,
+            attention_until_foreground=features.attention_until.foreground,
+            attention_until_background=features.attention_until.background,
+        ),
+        extended_attention=cast(resolved.Extension, given.extended_attention),
+    )
+
+
+def _keys(
+    collector: Collector, timing: Timing, keys: list[StrengthKey], path: SpecPath
+) -> tuple[resolved.StrengthKey, ...]:
+    frames = resolve_times(collector, timing, [key.at for key in keys], path)
+    return tuple(resolved.StrengthKey(frame, key.value) for frame, key in zip(frames, keys, strict=True))
+
+
+def _customization(spec: Spec) -> resolved.Customization | None:
+    given = spec.customize
+    if given is None:
+        return None
+    return resolved.Customization(
+        rank=given.rank,
+        steps=given.steps,
+        learning_rate=given.lr,
+        augmentation_weight=given.augmentation_weight,
+        is_flipped=given.flip,
+        views="single" if given.views == "single" else "all",
+    )
+
+
+def _choice(collector: Collector, model: Model, given: str | None) -> resolved.ModelChoice:
+    if given is None:
+        return resolved.ModelChoice(model.role, model.repo, model.revision)
+    path: SpecPath = ("models", model.role)
+    if is_repository(given):
+        repo, _, revision = given.partition("@")
+        pinned = model.revision if repo == model.repo else ""
+        return resolved.ModelChoice(model.role, repo, revision or pinned)
+    folder = find_folder(collector, path, given, f"folder of {model.title}")
+    return resolved.ModelChoice(model.role, "", "", folder or Path(os.devnull))

@@ -1,0 +1,71 @@
+"""How scenes of the generative profiles become graphs."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from i2v3d.backends.catalog import default_backends
+from i2v3d.backends.weights import MODELS
+from i2v3d.spec.resolved import Keyframing
+from i2v3d.spec.resolved_generation import Generation, Guidance, ModelChoice
+from i2v3d.stages import load_stages
+from i2v3d.stages.base import OutputRef, SourceFile
+from tests.hand_made_scene import scene as hand_made
+
+CHOICES = tuple(ModelChoice(model.role, model.repo, "0" * 40) for model in MODELS)
+
+
+def graph(profile: str, **generation: object):
+    made = dataclasses.replace(
+        hand_made(9),
+        profile=profile,
+        backends=default_backends(profile),
+        keyframing=Keyframing((0, 4, 8)),
+        generation=Generation(**{"models": CHOICES, **generation}),
+    )
+    return {node.name: node for stage in load_stages().values() for node in stage.nodes(made)}
+
+
+def test_draft_has_no_generative_step():
+    kinds = {node.stage for node in graph("draft").values()}
+    assert not kinds & {"customize", "depth_range", "generate_keyframes", "generate_clip"}
+
+
+@pytest.mark.parametrize(("profile", "backend"), [("paper", "svd"), ("modern", "wan_vace")])
+def test_a_generative_profile_takes_the_place_of_refining(profile, backend):
+    nodes = graph(profile)
+    kinds = {node.stage for node in nodes.values()}
+    assert kinds >= {"customize", "depth_range", "generate_keyframes", "generate_clip"}
+    assert not kinds & {"keyframes", "interpolate"}
+    assert nodes["interpolate[0-4]"].backend == backend
+    assert nodes["interpolate[4-8]"].inputs["first"] == OutputRef("keyframes", "frames", 1, 2)
+
+
+@pytest.mark.parametrize("alone", [{"guidance": Guidance(extended_attention="none")}])
+def test_keyframes_that_do_not_see_each_other_have_a_step_each(alone):
+    nodes = graph("paper", **alone)
+    assert {name for name, node in nodes.items() if node.stage == "generate_keyframes"} == {
+        "keyframes[0]",
+        "keyframes[4]",
+        "keyframes[8]",
+    }
+    assert nodes["interpolate[4-8]"].inputs["last"] == OutputRef("keyframes[8]", "frames", 0, 1)
+
+
+def test_nothing_is_trained_where_customize_is_off():
+    nodes = graph("paper", customization=None)
+    assert "customize" not in nodes
+    assert nodes["keyframes"].inputs["lora"] is None
+
+
+def test_each_frame_may_have_its_own_depth_range():
+    assert "depth_range" not in graph("paper", guidance=Guidance(depth_range="frame"))
+
+
+def test_a_folder_of_weights_is_an_input_and_a_repository_a_parameter():
+    folder = Path("weights/sdxl")
+    own = (dataclasses.replace(CHOICES[0], repo="", revision="", folder=folder), *CHOICES[1:])
+    node = graph("paper", models=own)["keyframes"]
+    assert node.inputs["sdxl"] == SourceFile(folder, "models.sdxl")
+    assert [model.role for model in node.params.models] == ["sdxl_vae", "controlnet_depth"]
