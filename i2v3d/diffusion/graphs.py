@@ -14,7 +14,6 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-
 _IS_ON = ContextVar("is_recording_on", default=True)
 
 

@@ -87,7 +87,7 @@ def test_a_fault_is_found_in_a_real_scene_with_its_frame_and_what_to_do(kind, tm
 @pytest.mark.parametrize(
     ("camera", "message"),
     [
-        ([{"at": 0}, {"at": "1s", "dolly": 0.62}], "inside `cup`"),
+        ([{"at": 0}, {"at": "1s", "move": [0, 0.32, -0.44]}], "inside `cup`"),
         ([{"at": 0}, {"at": "1s", "move": [0, 0, -0.6]}], "behind the ground"),
     ],
 )
