@@ -48,7 +48,14 @@ def stored_outputs(project):
 
 @pytest.mark.parametrize(
     ("name", "mesh"),
-    [("rocket", None), ("coffee", None), ("chelsea", None), ("astronaut", None), ("field", None), ("coffee", "inflate")],
+    [
+        ("rocket", None),
+        ("coffee", None),
+        ("chelsea", None),
+        ("astronaut", None),
+        ("field", None),
+        ("coffee", "inflate"),
+    ],
 )
 def test_the_unmoved_render_is_the_photo(name, mesh, tmp_path):
     options = ProjectOptions(unmoved(name, tmp_path, mesh), allow_paths=(ROOT / "specs",), until="render")
