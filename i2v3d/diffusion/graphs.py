@@ -14,6 +14,7 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
+
 _IS_ON = ContextVar("is_recording_on", default=True)
 
 
