@@ -22,6 +22,7 @@ from i2v3d.geometry.rig_curves import (
     turn_between,
     weight_at,
 )
+from i2v3d.geometry.rig_feet import sole, standing
 
 Array = NDArray[Any]
 Goal = Callable[[int], Array]
@@ -30,6 +31,7 @@ Goal = Callable[[int], Array]
 _TRAVELS = 0.1  # strides; less is no travelling
 _SUNK = 0.01  # lengths of a leg that a captured foot may be below its height at rest
 _BENT = 0.02  # of a limb's length that its middle joint is off the line, from where its plane is known
+_SOON = 0.35  # of the way through the air
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def poses(
     """
     played = [_played(rig, play, world_from_mesh) for play in rig.plays]
     made = [_layered(rig, played, frame) for frame in range(frame_count)]
-    made = _grounded(rig, played, made)
+    made = _above_ground(rig, played, _grounded(rig, played, made))
     made = [_rolled(rig, pose, world_from_mesh[: frame + 1]) for frame, pose in enumerate(made)]
     if rig.legs and rig.is_foot_locked:
         made = _foot_locked(rig, played, made, world_from_mesh)
@@ -259,6 +261,25 @@ def _grounded(rig: Rig, played: Sequence[Played], made: list[Pose]) -> list[Pose
     ]
 
 
+def _above_ground(rig: Rig, played: Sequence[Played], made: list[Pose]) -> list[Pose]:
+    """Lifts the root of a figure in the air so that its feet, which point down there, stay above the ground."""
+    if not any(part.play.contacts and part.play.lift for part in played):
+        return made
+    names, rest = rig.names(), rig.tails()
+    feet = [names.index(leg.end) for leg in rig.legs]
+    lifted = []
+    for frame, pose in enumerate(made):
+        if not any(_contacts(played, leg, frame, is_locking=False) for leg in rig.legs):
+            places, turns = joints(rig, pose)
+            soles = [
+                (places[foot] + turns[foot] @ point)[2] - rest[foot][2] for foot in feet for point in sole(rig, foot)
+            ]
+            if min(soles) < 0:
+                pose = Pose(pose.turns, pose.root - np.array([0.0, 0.0, min(soles)]))
+        lifted.append(pose)
+    return lifted
+
+
 def _rolled(rig: Rig, pose: Pose, world_from_mesh: Sequence[Array]) -> Pose:
     if not rig.wheels:
         return pose
@@ -277,28 +298,31 @@ def _foot_locked(rig: Rig, played: Sequence[Played], made: list[Pose], world_fro
     """Brings each foot, while it stands, to one place of the ground; in between it swings from place to place."""
     names = rig.names()
     world_from_rig = [pose[:3, :3] @ rig.mesh_from_rig for pose in world_from_mesh]
+    rolls = np.max([np.zeros(len(made)), *(part.weights * part.is_travelling for part in played)], axis=0) > 0.5
     for leg in rig.legs:
         foot = names.index(leg.end)
+        is_locked = np.array([_contacts(played, leg, frame, is_locking=True) for frame in range(len(made))])
+        if not is_locked.any():
+            continue
+        # Captured feet keep the turns they were captured with, and their height; captured knees stay in their plane.
+        captured = np.max([part.weights * (part.play.track is not None) for part in played], axis=0) > 0.5
+        made, shift, is_standing = _stood(rig, leg, made, world_from_rig, is_locked & ~captured, rolls)
+        is_locked = is_standing | (is_locked & captured)
         seen = np.array(
             [
                 world_from_rig[frame] @ joints(rig, pose)[0][foot] + world_from_mesh[frame][:3, 3]
                 for frame, pose in enumerate(made)
             ]
         )
-        is_locked = np.array([_contacts(played, leg, frame, is_locking=True) for frame in range(len(made))])
-        if not is_locked.any():
-            continue
         floor = np.array(
             [
                 (world_from_rig[frame] @ rig.heads()[foot] + world_from_mesh[frame][:3, 3])[2]
                 for frame in range(len(made))
             ]
         )
-        # Captured feet have their height, and captured knees stay in their plane.
-        captured = np.max([part.weights * (part.play.track is not None) for part in played], axis=0) > 0.5
         slack = _SUNK * rig.leg_length() * float(np.linalg.norm(world_from_rig[0][:, 2]))
         floor = np.where(captured & (seen[:, 2] > floor - slack), seen[:, 2], floor)
-        offsets = _lock_offsets(seen, floor, is_locked)
+        offsets = _lock_offsets(seen - shift, floor, is_locked)
         goals = [
             joints(rig, pose)[0][foot] + np.linalg.solve(world_from_rig[frame], offsets[frame])
             for frame, pose in enumerate(made)
@@ -307,6 +331,29 @@ def _foot_locked(rig: Rig, played: Sequence[Played], made: list[Pose], world_fro
             _reached(rig, pose, leg, goals[frame], keeps_plane=bool(captured[frame])) for frame, pose in enumerate(made)
         ]
     return made
+
+
+def _stood(
+    rig: Rig, leg: Limb, made: list[Pose], world_from_rig: Sequence[Array], is_locked: Array, rolls: Array
+) -> tuple[list[Pose], Array, Array]:
+    """Returns the poses with the foot as it stands, and shift and frames as in `rig_feet.Standing`."""
+    names, parents = rig.names(), rig.parents()
+    foot, body = names.index(leg.end), parents[names.index(leg.upper)]
+    scale = float(np.linalg.norm(world_from_rig[0][:, 2]))
+    turns = [joints(rig, pose)[1] for pose in made]
+    upright = [turn / scale for turn in world_from_rig]
+    bodies = np.array([u @ (t[body] if body >= 0 else np.eye(3)) for u, t in zip(upright, turns, strict=True)])
+    feet = np.array([u @ t[foot] for u, t in zip(upright, turns, strict=True)])
+    found = standing(rig, leg, bodies, feet, is_locked, rolls, scale)
+    toes = [index for index, parent in enumerate(parents) if parent == foot]
+    changed = []
+    for frame, pose in enumerate(made):
+        turned = pose.turns.copy()
+        turned[foot] = turns[frame][parents[foot]].T @ upright[frame].T @ found.turns[frame]
+        for toe in toes:
+            turned[toe] = found.toes[frame] @ turned[toe]
+        changed.append(Pose(turned, pose.root))
+    return changed, found.shift, found.is_standing
 
 
 def _lock_offsets(seen: Array, floor: Array, is_locked: Array) -> Array:
@@ -328,7 +375,9 @@ def _lock_offsets(seen: Array, floor: Array, is_locked: Array) -> Array:
     for before, after in itertools.pairwise(runs):
         gap = np.arange(before[-1] + 1, after[0])
         t = (gap - before[-1]) / (after[0] - before[-1])
-        t = (t * t * (3 - 2 * t))[:, None]
+        # The height is let go first: a foot that rolled off is held lower than its way through the air.
+        t = np.stack([t, t, np.minimum(1.0, t / _SOON)], axis=1)
+        t = t * t * (3 - 2 * t)
         smooth[gap] = offsets[before[-1]] * (1 - t) + offsets[after[0]] * t
     return smooth
 

@@ -241,7 +241,7 @@ def _through(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Camera
     if wanted in names:
         if spec.objects[wanted].copy_of is not None:
             collector.error(path, f"`{wanted}` is a copy and has no views of its own", "name its original")
-        return CameraThrough(wanted)
+        return CameraThrough(wanted, spec.camera.through.reach)
     if wanted != "views":
         collector.unknown(path, wanted, names)
     originals = [name for name, thing in spec.objects.items() if thing.copy_of is None]
@@ -251,7 +251,7 @@ def _through(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Camera
             path, "the background has one view, that of the photo: there is nothing to travel through", hint
         )
         return None
-    return CameraThrough(originals[0])
+    return CameraThrough(originals[0], spec.camera.through.reach)
 
 
 def _check_camera_key(collector: Collector, key: CameraKeySpec, path: SpecPath, names: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i2v3d.spec.collect import Collector
+from i2v3d.spec.collect import BEYOND_END, Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.references import MOTION, find_file
 from i2v3d.spec.resolve_motion import Timing
@@ -96,6 +96,6 @@ def _times(
     if end is not None and end <= first:
         collector.error((*path, "to"), f"{given.to} is not after the start of the clip", "give a later time")
     if first > timing.frame_count - 1:
-        collector.error(path, f"{start} is beyond the end of the clip", f"it ends at {timing.duration_s:g}s")
+        collector.error(path, f"{start} {BEYOND_END}", f"it ends at {timing.duration_s:g}s")
     fade = None if given.fade is None else max(0.0, timing.frame(given.fade))
     return first, end, fade

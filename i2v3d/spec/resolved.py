@@ -361,9 +361,10 @@ class CameraPathFile:
 
 @dataclass(frozen=True)
 class CameraThrough:
-    """A flight through the views from which this object was reconstructed."""
+    """A flight through the views from which this object was reconstructed, this share of the way to each."""
 
     object: str
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)

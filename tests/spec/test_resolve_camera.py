@@ -199,3 +199,9 @@ def test_the_formats_of_the_language_are_those_that_are_read():
 
     assert FILE_FORMATS == NAMES
     assert FILE_FORMATS == cli._CAMERA_FORMATS
+
+
+def test_a_flight_through_views_may_go_part_of_the_way(load):
+    assert load("camera: {through: {views: hero, reach: 40%}}\n").scene.camera_rig.through == CameraThrough("hero", 0.4)
+    (problem,) = problems(load, "camera: {through: {views: hero, reach: 0}}\n")
+    assert "0.01" in problem

@@ -196,6 +196,9 @@ class Through(SpecPart):
     views: Text = documented(
         "views", "`views`: the background's, or else the only object's; or an object's name.", examples=("hero",)
     )
+    reach: Annotated[Share, in_range(0.01, 1)] = documented(
+        1.0, "How much of the way from the photo's view to each of them.", examples=("50%",)
+    )
 
 
 def _focus_target(value: Any) -> Any:
