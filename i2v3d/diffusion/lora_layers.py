@@ -70,8 +70,8 @@ class LoraLinear(nn.Module):
 class LoraAdapter:
     """Low-rank weights of a UNet, which take part in it inside the `with` block and are gone after it.
 
-    Alpha equals the rank, so the change is `up @ down` itself. At first it is zero: `up` is zero, and `down` normal with
-    a deviation of 1/rank.
+    Alpha equals the rank, so the change is `up @ down` itself. At first it is zero: `up` is zero, and `down` is normal
+    with a deviation of 1/rank.
 
     Attributes:
         rank: Of every change.
@@ -118,9 +118,7 @@ class LoraAdapter:
     def take_gradient(self) -> Tensor:
         """The gradient that has gathered, flat and float32, in the order of `weights`; gathering begins anew."""
         parameters = [factor for pair in self._parameters.values() for factor in pair]
-        gradients = [
-            torch.zeros_like(factor) if factor.grad is None else factor.grad for factor in parameters
-        ]
+        gradients = [torch.zeros_like(factor) if factor.grad is None else factor.grad for factor in parameters]
         flat = torch.cat([gradient.flatten() for gradient in gradients]).float()
         self.drop_gradient()
         return flat

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from i2v3d.diffusion.lora_layers import LoraAdapter
 
-# Gradients of a mean over a picture are below what half precision holds, so the loss is scaled up for the backward pass.
+# Gradients of a mean over a picture are too small for half precision, so the loss is scaled up for the backward pass.
 _HALF_PRECISION_SCALE = 2.0**16
 
 ChoiceT = TypeVar("ChoiceT")

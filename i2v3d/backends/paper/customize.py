@@ -272,9 +272,7 @@ def _samples(
         progress(_TRAINED + (0.98 - _TRAINED) * done / (steps * len(prompts)), "samples for the sheet")
 
     return [
-        sample_latents(
-            unet, texts[prompt], texts[""], size=size, levels=levels, seed=task.seed, on_step=on_step
-        )
+        sample_latents(unet, texts[prompt], texts[""], size=size, levels=levels, seed=task.seed, on_step=on_step)
         for prompt in prompts
     ]
 

@@ -91,7 +91,7 @@ def sample_latents(
 
 
 def sample_sheet(rows: Sequence[SampleRow], losses: Sequence[float]) -> Array:
-    """Returns the sheet, uint8 (height, width, 3): a row per prompt, learnt picture first, and the curve of the loss."""
+    """Returns the sheet, uint8 (height, width, 3): a row per prompt, and the curve of the loss."""
     height, width = rows[0].learnt.shape[:2]
     cell = (_CELL_WIDTH_PX, max(1, round(_CELL_WIDTH_PX * height / width)))
     across = (1 + SAMPLES) * (cell[0] + _GAP_PX) + _GAP_PX

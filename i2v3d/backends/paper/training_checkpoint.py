@@ -79,7 +79,8 @@ class Checkpoints:
         sizes = {tensors[name].numel() for name in _TENSORS if name in tensors}
         if digest != _digest(tensors) or sizes != {weight_count} or len(tensors["losses"]) != step:
             return "it is damaged"
-        state = TrainingState(*(tensors[name] for name in _TENSORS), step, loss_scale)
+        weights, first_moment, second_moment = (tensors[name] for name in _TENSORS)
+        state = TrainingState(weights, first_moment, second_moment, step, loss_scale)
         return Checkpoint(state, tuple(tensors["losses"].tolist()))
 
 

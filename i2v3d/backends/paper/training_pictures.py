@@ -1,8 +1,8 @@
 """The pictures that a LoRA learns from, as SDXL is shown them: their size, their background, and what it is told.
 
-All have one size, that of the output, so that the two of a step are evaluated together, and so that the model learns at
-the size at which it will generate: cut to multiples of 8, reduced to SDXL's area where it is larger, never enlarged. A
-novel view is a square and smaller; it is enlarged to stand in the middle of a white picture of that size. White, because
+All have one size, that of the output, so that the two of a step can be evaluated together, and so that the model learns
+at the size at which it will generate: cut to multiples of 8, reduced to SDXL's area where it is larger, never enlarged.
+A novel view is a square and smaller; it is enlarged to stand in the middle of a white picture of that size: white, as
 SDXL knows single things on white (grey would be nothing it has seen); the loss does not count there. That the view was
 enlarged is told by its original size, so that its blur is not learnt as the thing's look.
 """
@@ -106,7 +106,7 @@ def plain_view(cut_out: Array, class_name: str, height: int, width: int) -> Plai
     pixels[inside] = _resized(on_white, size)
     is_learnt = np.zeros((height, width), bool)
     is_learnt[inside] = _resized(cut_out[..., 3], size) >= 128
-    if not is_learnt[:: _CELL_PX, :: _CELL_PX].any():
+    if not is_learnt[::_CELL_PX, ::_CELL_PX].any():
         return None
     micro = MicroConditioning(rows, columns, 0, 0, height, width)
     return PlainPicture(pixels, f"a {class_name}", micro, is_learnt)
