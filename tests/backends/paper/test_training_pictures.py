@@ -6,7 +6,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
-from i2v3d.backends.paper.training_memory import StepPlan, step_plans
 from i2v3d.backends.paper.training_pictures import plain_photo, plain_view
 from i2v3d.diffusion.lora_loss import MicroConditioning
 from i2v3d.errors import StageError
@@ -70,16 +69,3 @@ def test_a_view_that_shows_nothing_is_left_out():
 def test_a_photo_smaller_than_a_latent_is_told():
     with pytest.raises(StageError, match="128 x 6 pixels is too small"):
         plain_photo(task({}, photo=photo(6, 128)))
-
-
-def test_the_fastest_step_that_fits_the_memory_is_taken():
-    def first(vram_gb, *, pixels=1024 * 1024, is_half=True, kind="cuda"):
-        return step_plans(kind, vram_gb, pixels, is_half=is_half)[0]
-
-    assert first(80.0) == StepPlan(is_joint=True, is_recomputed=False)
-    assert first(24.0) == StepPlan(is_joint=True, is_recomputed=True)
-    assert first(24.0, pixels=512 * 512) == StepPlan(is_joint=True, is_recomputed=False)
-    assert first(12.0) == first(1.0) == StepPlan(is_joint=False, is_recomputed=True)
-    assert first(24.0, is_half=False) == StepPlan(is_joint=False, is_recomputed=True)
-    # Bytes on the CPU do not depend on the machine's memory.
-    assert not any(plan.is_joint for plan in step_plans("cpu", 1000.0, 1024 * 1024, is_half=False))
