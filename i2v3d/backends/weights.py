@@ -153,8 +153,10 @@ def reference_file(repo: str, revision: str) -> Path | None:
 
     None where the revision is a commit itself, or was never fetched.
     """
+    if _COMMIT.fullmatch(revision) or ".." in revision.split("/"):
+        return None
     file = repository_folder(repo) / "refs" / (revision or "main")
-    return None if _COMMIT.fullmatch(revision) or not file.is_file() else file
+    return file if file.is_file() else None
 
 
 def commit_of(repo: str, revision: str) -> str:
@@ -179,7 +181,8 @@ def snapshot_folder(role: str, repo: str, revision: str) -> Path:
         MissingBackendError: It is not on this machine; the hint says how to get it.
     """
     found = repository_folder(repo) / "snapshots" / revision
-    if not revision or not found.is_dir():
+    # Snapshots are named by commits; any other name could lead out of the cache.
+    if not _COMMIT.fullmatch(revision) or not found.is_dir():
         raise MissingBackendError(missing_text(role, repo, revision), hint=how_to_get(role, repo, revision))
     return found
 

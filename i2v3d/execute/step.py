@@ -207,7 +207,7 @@ class StepRunner:
     def _failure(
         self, task: Task, folder: StepDir, request: Mapping[str, Any], failed: Mapping[str, Any]
     ) -> I2V3DError:
-        what = _with_users_names(task, failed["message"])
+        what = _with_users_names(task, folder, failed["message"])
         kept = self._workspaces.keep_failed(folder, task.node.name, request)
         is_expected = bool(failed.get("is_ours"))
         failure = StepFailure(
@@ -296,12 +296,13 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
     return shown
 
 
-def _with_users_names(task: Task, message: str) -> str:
+def _with_users_names(task: Task, folder: StepDir, message: str) -> str:
     """Returns the message with the users' file names for the neutral ones that a step sees."""
     for field, value in task.inputs.items():
         if isinstance(value, SourceInput) and value.path.is_dir():
             # A folder's neutral name may be a word of the message; its whole place is none.
-            message = re.sub(rf"\S*/in/{re.escape(field + value.path.suffix)}(?![\w.-])", str(value.path), message)
+            place = re.escape(str(folder.root / "in" / f"{field}{value.path.suffix}"))
+            message = re.sub(rf"{place}(?![\w.-])", str(value.path).replace("\\", r"\\"), message)
         elif isinstance(value, SourceInput):
             message = message.replace(f"{field}{value.path.suffix}", value.path.name)
     return message

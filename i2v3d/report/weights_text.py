@@ -53,7 +53,8 @@ def memory_text(graph: StageGraph, scene: Scene, device: DeviceFacts | None, why
     """Returns what each kind of step is estimated to take of the device, and how it keeps to the budget."""
     # Without a device: what everything at once would take.
     budget_gb = float("inf") if device is None else device.budget_gb
-    host_gb = 0.0 if device is None else device.host_gb / 2
+    # Beside a CPU there is no other memory to put anything in.
+    host_gb = device.host_gb / 2 if device is not None and device.name.startswith("cuda") else 0.0
     if device is None:
         first = f"memory: {why_none}; with all of it to hand it would be"
     else:

@@ -85,6 +85,17 @@ def test_missing_weights_are_named_with_size_licence_and_the_command_that_gets_t
     assert told.value.exit_code == 3
 
 
+@pytest.mark.parametrize("revision", ["../../../outside", "main/../../../../outside", ".", "/outside"])
+def test_no_revision_leads_out_of_the_cache(tmp_path, revision):
+    fill_fake_cache()
+    outside = write_fake(tmp_path / "outside", "svd")
+    (outside / "main").write_text(COMMIT)
+    repo = find_model("svd").repo
+    assert commit_of(repo, revision) == revision
+    with pytest.raises(MissingBackendError):
+        snapshot_folder("svd", repo, revision)
+
+
 def test_nothing_is_said_of_size_and_licence_of_weights_that_nobody_knows():
     with pytest.raises(MissingBackendError) as told:
         snapshot_folder("sdxl", "somebody/sdxl", "")
