@@ -310,6 +310,7 @@ class ClipTask:
         features: Lengths of the injection; None injects nothing.
         models: The video model's weights.
         seed: Of the noise.
+        negative_prompt: What the clip must not show, for models that read text.
     """
 
     first: Array
@@ -322,6 +323,7 @@ class ClipTask:
     features: FeatureLengths | None
     models: ModelFiles
     seed: int
+    negative_prompt: str = ""
 
 
 class ClipGenerator(Protocol):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ROLES = {"svd": ("svd", "svd_controlnet_depth"), "wan_vace": ("wan_vace",)}
 _ALL_ROLES = ("svd", "svd_controlnet_depth", "wan_vace")
+_READS_TEXT = ("wan_vace",)
+_IS_INJECTED = ("svd",)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Params:
         precision: Number type of the models.
         models: Weights from the hub's cache.
         seed: Of the noise.
+        negative_prompt: What the clip must not show, for models that read text.
     """
 
     is_final: bool
@@ -71,6 +74,7 @@ class Params:
     precision: Precision
     models: tuple[HubModel, ...]
     seed: int
+    negative_prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,15 @@ def nodes(scene: Scene) -> Iterator[Node]:
             params=Params(
                 is_final=last == scene.keyframing.frames[-1],
                 fps=scene.output.fps,
-                prompt=scene.photo.prompt,
+                prompt=scene.photo.prompt if backend in _READS_TEXT else "",
                 sampling=generation.clips,
                 depth=guidance.depth,
-                features=guidance.features,
+                features=guidance.features if backend in _IS_INJECTED else None,
                 strengths=tuple(guidance.strengths_at(frame, objects) for frame in between),
                 precision=generation.precision,
                 models=hub_models(scene, roles),
                 seed=scene.seed,
+                negative_prompt=generation.keyframes.negative_prompt if backend in _READS_TEXT else "",
             ),
             inputs={
                 "first": keyframe_ref(scene, first),
@@ -118,6 +123,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
             origins={
                 "sampling": "interpolate",
                 "prompt": "source.prompt",
+                "negative_prompt": "keyframes.negative_prompt",
                 "fps": "output.fps",
                 "depth": "guidance.depth",
                 "features": "guidance.features",
@@ -161,6 +167,7 @@ def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -
         features=params.features,
         models=model_files(folders, params.models, params.precision),
         seed=params.seed,
+        negative_prompt=params.negative_prompt,
     )
     outputs = Outputs(Frames(work.output("frames")))
     outputs.frames.path.mkdir()
