@@ -1,1 +1,1 @@
-"""The models of the paper: SDXL with a LoRA for keyframes, Stable Video Diffusion for the frames between."""
+"""The published method: a LoRA and keyframes on SDXL, clips on Stable Video Diffusion (paper sections 3.2 and 3.3)."""
