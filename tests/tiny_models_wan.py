@@ -12,7 +12,23 @@ from pathlib import Path
 import torch
 
 SEED = 7
-WORDS = ("a", "sks", "rocket", "on", "launch", "pad", "at", "dusk", "the", "photo", "of", "cup", "blurry", "low", "quality")
+WORDS = (
+    "a",
+    "sks",
+    "rocket",
+    "on",
+    "launch",
+    "pad",
+    "at",
+    "dusk",
+    "the",
+    "photo",
+    "of",
+    "cup",
+    "blurry",
+    "low",
+    "quality",
+)
 # The config of the published model.
 SCHEDULER = {
     "_class_name": "UniPCMultistepScheduler",

@@ -10,6 +10,7 @@ from i2v3d.backends.weights import MODELS, Model
 from i2v3d.spec import resolved_generation as resolved
 from i2v3d.spec.model.models import is_repository
 from i2v3d.spec.references import find_folder
+from i2v3d.spec.resolve_clips import resolve_clips
 from i2v3d.spec.resolve_motion import Timing, resolve_times
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> resolved.Generation:
     """Returns what generative backends read; notes strengths of unknown objects and folders that are not there."""
+    guidance = _guidance(collector, spec, timing, names)
     return resolved.Generation(
-        guidance=_guidance(collector, spec, timing, names),
+        guidance=guidance,
         customization=_customization(spec),
         keyframes=resolved.KeyframeSampling(
             steps=spec.keyframes.steps,
@@ -31,12 +33,7 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
             overlap=spec.keyframes.overlap,
             negative_prompt=spec.keyframes.negative_prompt,
         ),
-        clips=resolved.ClipSampling(
-            steps=spec.interpolate.steps,
-            guidance_scale=spec.interpolate.guidance_scale,
-            motion_bucket=spec.interpolate.motion_bucket,
-            noise_augmentation=spec.interpolate.noise_augmentation,
-        ),
+        clips=resolve_clips(collector, spec, guidance.features),
         models=tuple(_choice(collector, model, getattr(spec.models, model.role)) for model in MODELS),
         precision=cast(resolved.Precision, spec.models.precision),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from i2v3d.backends.paper.padding import Padding
 from i2v3d.geometry.frames import Array
 
 if TYPE_CHECKING:
@@ -62,15 +63,15 @@ def windows(count: int, *, most: int = MAX_FRAMES, shared: int = SHARED_FRAMES) 
     return tuple(range(start, stop + shared) for start, stop in pairwise(starts))
 
 
-def padded(count: int, multiple: int) -> int:
-    """Returns the smallest multiple that is no less than `count`."""
-    return -(-count // multiple) * multiple
+def whole_groups(count: int, grid: Grid) -> int:
+    """Returns the smallest number of frames, no less than `count`, that makes whole groups."""
+    return 1 + -(-(count - 1) // grid.frames) * grid.frames
 
 
 def conditions(
     frames: Sequence[GuidedFrame], kept: Mapping[int, Array], *, depth_scale: float, grid: Grid
 ) -> Conditions:
-    """Returns the conditions of one call; the last frame is repeated, and edges are, until the sizes fit.
+    """Returns the conditions of one call; the last frame is repeated and pictures are widened until the sizes fit.
 
     A strength below 1 fades depth to grey: at 0 the model is asked to fill in freely between the kept frames, as it was
     trained to. The scale of the control branch can't do this, since the kept frames come to the model through the same
@@ -83,8 +84,8 @@ def conditions(
         grid: The model's.
     """
     height, width = frames[0].depth.shape
-    count = 1 + padded(len(frames) - 1, grid.frames)
-    edges = ((0, padded(height, grid.pixels) - height), (0, padded(width, grid.pixels) - width))
+    count = whole_groups(len(frames), grid)
+    padding = Padding(height, width, grid.pixels)
     video, mask, scales = [], [], []
     for index in range(count):
         own = min(index, len(frames) - 1)
@@ -95,9 +96,9 @@ def conditions(
             strength = frames[own].strength * np.float32(depth_scale)
             faded = _GREY + np.minimum(strength, 1) * (frames[own].depth - _GREY)
             picture = np.repeat(faded[..., None], 3, axis=2)
-        video.append(np.pad(picture, (*edges, (0, 0)), mode="edge"))
+        video.append(padding.pad(picture))
         mask.append(np.full((*video[-1].shape[:2], 1), own not in kept, np.float32))
-        scales.append(np.pad(np.maximum(strength, 1), edges, mode="edge"))
+        scales.append(padding.pad(np.maximum(strength, 1)))
     return Conditions(
         video=np.stack(video).astype(np.float32),
         mask=np.stack(mask),

@@ -12,7 +12,7 @@ import torch
 
 from i2v3d.backends.colour_drift import without_colour_drift
 from i2v3d.backends.device import open_device
-from i2v3d.backends.modern.vace_conditions import Conditions, Grid, conditions, windows
+from i2v3d.backends.modern.vace_conditions import MAX_FRAMES, Conditions, Grid, conditions, windows
 from i2v3d.backends.modern.wan_loading import ROLE, encode_texts, load_scheduler, load_wan_vace
 from i2v3d.geometry.frames import Array
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from i2v3d.backends.device import Device
     from i2v3d.spec.resolved_generation import ClipSampling
 
-_CALL_GB = 8.0  # activations of a call at 1024 x 576, beside the weights
+_CALL_GB = 8.0  # reckoned, not measured: what a call at 1024 x 576 takes beside the transformer's weights
 _TILED_BELOW_GB = 8.0
 _GIB = 2**30
 
@@ -49,12 +49,13 @@ class WanVaceInterpolator:
       saw nothing: those are means of the paper's models, and the prompt and the keyframes do their work here.
     - The model has no input for frames per second; it was trained on 16.
 
-    Sizes are padded at the right and the bottom, lengths by repeating the last frame, and both are cut off again.
+    Pictures are widened at the right and the bottom, clips by repeating the last frame, and both are cut off again.
     An interval of more than 81 frames is made in several calls, each going on from the last five frames of the one
     before. The ends are the model's own frames, with the keyframes' colours: see `colour_drift`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_frames: int = MAX_FRAMES) -> None:
+        self._most_frames = most_frames
         self._open: _Opened | None = None
         self._embeddings: dict[tuple[Path, str, str], torch.Tensor] = {}
 
@@ -70,29 +71,29 @@ class WanVaceInterpolator:
         device = open_device()
         texts = self._encoded(task, device)
         pipeline = self._opened(task.models, device)
-        pipeline.scheduler = load_scheduler(task.models, task.first.shape[0] * task.first.shape[1])
+        height, width = task.first.shape[:2]
+        pipeline.scheduler = load_scheduler(task.models, height * width)
         grid = Grid(
             frames=pipeline.vae_scale_factor_temporal,
             pixels=pipeline.vae_scale_factor_spatial * pipeline.transformer.config.patch_size[1],
         )
         draw = torch.Generator("cpu").manual_seed(task.seed)
         finished: list[Array] = []
-        calls = windows(len(task.frames))
+        calls = windows(len(task.frames), most=self._most_frames)
         for number, window in enumerate(calls):
             frames = [task.frames[at] for at in window]
             kept = dict(enumerate(finished[window.start :] or [task.first]))
             ends = {**kept, last - window.start: task.last} if last in window else kept
             asked = conditions(frames, ends, depth_scale=task.depth, grid=grid)
             report = _part_of(progress, number, len(calls))
-            clip = _sampled(pipeline, asked, task.sampling, texts=texts, draw=draw, report=report)
-            height, width = task.first.shape[:2]
-            made = clip[len(kept) - 1 : len(window), :height, :width]
-            finished[window.start + len(kept) - 1 :] = without_colour_drift(
-                made,
+            clip = sample_clip(pipeline, asked, task.sampling, texts=texts, draw=draw, report=report)
+            made = without_colour_drift(
+                clip[len(kept) - 1 : len(window), :height, :width],
                 first=kept[len(kept) - 1],
-                last=ends.get(len(window) - 1, made[-1]),
+                last=ends.get(len(window) - 1, clip[len(window) - 1, :height, :width]),
                 is_foreground=[frame.is_foreground for frame in frames[len(kept) - 1 :]],
             )
+            finished += made[1:] if finished else made
         return finished
 
     def _encoded(self, task: ClipTask, device: Device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,7 +107,7 @@ class WanVaceInterpolator:
             place = device.torch_device if encoder_gb < device.vram_gb else torch.device("cpu")
             for text, embedding in zip(new, encode_texts(task.models, new, place), strict=True):
                 self._embeddings[folder, precision, text] = embedding
-        prompt, negative = (self._embeddings[folder, precision, text] for text in texts)
+        prompt, negative = (self._embeddings[folder, precision, text].to(device.torch_device) for text in texts)
         return prompt, negative
 
     def _opened(self, files: ModelFiles, device: Device) -> WanVACEPipeline:
@@ -129,7 +130,7 @@ def _placed(pipeline: WanVACEPipeline, device: Device) -> WanVACEPipeline:
     return pipeline.to(device.torch_device)
 
 
-def _sampled(
+def sample_clip(
     pipeline: WanVACEPipeline,
     asked: Conditions,
     sampling: ClipSampling,
@@ -138,7 +139,16 @@ def _sampled(
     draw: torch.Generator,
     report: Callable[[float], None],
 ) -> Array:
-    """Returns uint8 (frames, height, width, 3), of the conditions' padded size."""
+    """Returns one call's frames: uint8 (frames, height, width, 3), of the conditions' padded size.
+
+    Args:
+        pipeline: Placed where it runs.
+        asked: What is kept and what is made.
+        sampling: Steps and guidance.
+        texts: Embeddings of the prompt and of the negative prompt, on the pipeline's device.
+        draw: Of the noise, on the CPU so that every device has the same.
+        report: Called with the share that is done, 0 to 1.
+    """
     layers = len(pipeline.transformer.config.vace_layers)
     # One scale per layer is what diffusers documents; it multiplies a layer's tokens, so one per token serves as well.
     scale = torch.from_numpy(asked.token_scale)[None, None, :, None].expand(layers, -1, -1, -1)
@@ -151,8 +161,8 @@ def _sampled(
     made = pipeline(
         video=asked.video[None],
         mask=asked.mask[None],
-        prompt_embeds=texts[0].to(pipeline._execution_device),
-        negative_prompt_embeds=texts[1].to(pipeline._execution_device),
+        prompt_embeds=texts[0],
+        negative_prompt_embeds=texts[1],
         conditioning_scale=scale,
         height=height,
         width=width,

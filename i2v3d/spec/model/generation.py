@@ -150,7 +150,11 @@ class Keyframes(SpecPart):
     guidance_scale: Annotated[Number, in_range(0, 50)] = documented(7.5, "Classifier-free guidance.", examples=(7.5,))
     window: Annotated[Count, in_range(1, 64)] = documented(4, "Keyframes generated together.", examples=(4,))
     overlap: Annotated[Count, in_range(0, 63)] = documented(1, "Keyframes shared by windows.", examples=(1,))
-    negative_prompt: Text = documented("", "What keyframes must not show.", examples=("blurry, low quality",))
+    negative_prompt: Text = documented(
+        "",
+        "What keyframes must not show, nor the frames that Wan VACE makes between them.",
+        examples=("blurry, low quality",),
+    )
 
 
 class Interpolate(SpecPart):
@@ -159,10 +163,16 @@ class Interpolate(SpecPart):
     frames: Annotated[Count, in_range(2, 200)] = documented(
         16, "Frames of one interval, both ends counted.", unit="frames", examples=(16,)
     )
-    steps: Annotated[Count, in_range(1, 1000)] = documented(25, "Denoising steps.", examples=(25,))
-    guidance_scale: Annotated[Number, in_range(0, 50)] = documented(1.5, "Guidance.", examples=(1.5,))
+    steps: Annotated[Count, in_range(1, 1000)] | None = documented(
+        None, "Denoising steps; without it 25 for SVD and 30 for Wan VACE.", examples=(25,)
+    )
+    guidance_scale: Annotated[Number, in_range(0, 50)] | None = documented(
+        None, "Classifier-free guidance; without it 1.5 for SVD and 5 for Wan VACE.", examples=(1.5,)
+    )
     motion_bucket: Annotated[Count, in_range(1, 255)] = documented(127, "Motion bucket of SVD.", examples=(127,))
-    noise_augmentation: Annotated[Number, in_range(0, 1)] = documented(0.02, "Noise on the photo.", examples=(0.02,))
+    noise_augmentation: Annotated[Number, in_range(0, 1)] = documented(
+        0.02, "Noise on the keyframe that SVD sees.", examples=(0.02,)
+    )
 
 
 class PathExpectation(SpecPart):
