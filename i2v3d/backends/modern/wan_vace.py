@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from i2v3d.spec.resolved_generation import ClipSampling
 
 _CALL_GB = 8.0  # reckoned, not measured: what a call at 1024 x 576 takes beside the transformer's weights
-_TILED_BELOW_GB = 8.0
 _GIB = 2**30
 
 
@@ -88,7 +87,7 @@ class WanVaceInterpolator:
             report = _part_of(progress, number, len(calls))
             clip = sample_clip(pipeline, asked, task.sampling, texts=texts, draw=draw, report=report)
             made = without_colour_drift(
-                clip[len(kept) - 1 : len(window), :height, :width],
+                list(clip[len(kept) - 1 : len(window), :height, :width]),
                 first=kept[len(kept) - 1],
                 last=ends.get(len(window) - 1, clip[len(window) - 1, :height, :width]),
                 is_foreground=[frame.is_foreground for frame in frames[len(kept) - 1 :]],
@@ -119,11 +118,12 @@ class WanVaceInterpolator:
 
 
 def _placed(pipeline: WanVACEPipeline, device: Device) -> WanVACEPipeline:
-    """Returns the pipeline on the device; with little memory its models take turns there, with less in tiles."""
+    """Returns the pipeline on the device, with its models taking turns there where memory is short.
+
+    The autoencoder is never tiled: tiles show in the result, and it needs less than the transformer anyway.
+    """
     if device.torch_device.type == "cpu":
         return pipeline
-    if device.vram_gb < _TILED_BELOW_GB:
-        pipeline.vae.enable_tiling()
     if pipeline.transformer.get_memory_footprint() / _GIB + _CALL_GB > device.vram_gb:
         pipeline.enable_model_cpu_offload(device=device.torch_device)
         return pipeline
