@@ -8,7 +8,6 @@ the keyframes at both ends, so that neighbouring intervals meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from i2v3d.backends.base import ClipTask, Progress
 from i2v3d.backends.colour_drift import without_colour_drift
-from i2v3d.backends.device import open_device
-from i2v3d.backends.paper.clip_memory import ClipMemory, plan_clip_memory
+from i2v3d.backends.device import memory_gb, open_device
+from i2v3d.backends.memory import ClipMemory, FrameSize, plan_clip
 from i2v3d.backends.paper.clip_run import ClipInputs, Direction, generate_latents
 from i2v3d.backends.paper.frame_tensors import FrameTensors, frame_tensors
 from i2v3d.backends.paper.kept_models import KeptModels
@@ -30,6 +29,10 @@ from i2v3d.diffusion.video_model import ClipControl, VideoModel
 from i2v3d.diffusion.video_sampling import ClipGuide, VideoSettings
 from i2v3d.geometry.frames import Array
 
+MULTIPLE = 64
+"""Pixels that both sides must be a multiple of: the autoencoder halves three times, and the UNet three times more."""
+
+_HOST_SHARE = 0.5  # of the machine's memory that features may take
 _FEWEST_FRAMES = 3  # of two there is nothing between the keyframes
 _ENCODED, _SAMPLED = 0.03, 0.95  # shares of the work that are done by then
 
@@ -44,20 +47,22 @@ class SvdInterpolator:
         """Returns one uint8 (height, width, 3) per frame of the task, of its size.
 
         The ends are the model's own frames in the keyframes' colours, see `backends.colour_drift`. Frames are padded to
-        the models' `multiple` and cropped again. An interval without a frame between its keyframes is just these.
+        a size that SVD takes and cropped again. An interval without a frame between its keyframes is just these.
         """
         if len(task.frames) < _FEWEST_FRAMES:
             return [task.first, task.last]
-        device = open_device()
+        opened = open_device()
+        device = opened.torch_device
         progress(0.0, "loading models")
-        models = svd_models(self._kept, task.models, device.torch_device)
-        frames = frame_tensors(task.frames, multiple=models.multiple, device=device.torch_device)
-        settings = video_settings(task)
+        frames = frame_tensors(task.frames, multiple=MULTIPLE, device=device)
         count, _, height, width = frames.pictures.shape
-        memory = plan_clip_memory(
-            models, device, frames=count, height=height, width=width, schedule=settings.schedule
+        memory = plan_clip(
+            FrameSize(height, width, count, task.models.precision),
+            opened.vram_gb,
+            steps=task.sampling.steps,
+            host_gb=_HOST_SHARE * memory_gb(torch.device("cpu")) if device.type == "cuda" else 0.0,
         )
-        models = replace(models, is_resident=memory.is_resident)
+        models = svd_models(self._kept, task.models, device, memory.residency)
         clip = clip_inputs(task, frames, models)
         pictures = generate_pictures(models, clip, task, memory, progress)
         return without_colour_drift(
@@ -130,7 +135,7 @@ def generate_pictures(
         progress: Called as the run goes on.
     """
     time_ids = (task.fps - 1, float(task.sampling.motion_bucket), task.sampling.noise_augmentation)
-    with models.running(models.unet, models.controlnet):
+    with models.sampling():
         latents = generate_latents(
             VideoModel(models.unet, models.controlnet, time_ids=time_ids),
             clip,
@@ -140,8 +145,8 @@ def generate_pictures(
             report=lambda share, message: progress(_ENCODED + (_SAMPLED - _ENCODED) * share, message),
         )
     progress(_SAMPLED, "decoding")
-    with models.running(models.vae):
-        return decode_clip(models.vae, latents[0], chunk=memory.decode_chunk, overlap=memory.decode_overlap)
+    with models.decoding() as vae:
+        return decode_clip(vae, latents[0], chunk=memory.decode_chunk, overlap=memory.decode_overlap)
 
 
 def video_settings(task: ClipTask) -> VideoSettings:
