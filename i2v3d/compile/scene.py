@@ -23,6 +23,9 @@ DELIVERABLES = (
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
     Deliverable("check/findings.json", OutputRef("check", "findings")),
     Deliverable("check/unobserved.png", OutputRef("check", "picture")),
+    Deliverable("customize/lora.safetensors", OutputRef("customize", "lora")),
+    Deliverable("customize/log.json", OutputRef("customize", "log")),
+    Deliverable("customize/samples.png", OutputRef("customize", "samples")),
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 
