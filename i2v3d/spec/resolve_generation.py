@@ -24,13 +24,7 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
     return resolved.Generation(
         guidance=_guidance(collector, spec, timing, names),
         customization=_customization(spec),
-        keyframes=resolved.KeyframeSampling(
-            steps=spec.keyframes.steps,
-            guidance_scale=spec.keyframes.guidance_scale,
-            window=spec.keyframes.window,
-            overlap=spec.keyframes.overlap,
-            negative_prompt=spec.keyframes.negative_prompt,
-        ),
+        keyframes=_keyframes(collector, spec),
         clips=resolved.ClipSampling(
             steps=spec.interpolate.steps,
             guidance_scale=spec.interpolate.guidance_scale,
@@ -40,6 +34,21 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
         clip_guidance=_clip_guidance(spec),
         models=tuple(_choice(collector, model, getattr(spec.models, model.role)) for model in MODELS),
         precision=cast(resolved.Precision, spec.models.precision),
+    )
+
+
+def _keyframes(collector: Collector, spec: Spec) -> resolved.KeyframeSampling:
+    given = spec.keyframes
+    if collector.has_key(("keyframes", "overlap")) and given.overlap >= given.window:
+        message = f"windows of {given.window} keyframes can't overlap by {given.overlap}"
+        hint = f"give less than the window, {given.window}" if given.window > 1 else "give 0, or a wider `window`"
+        collector.error(("keyframes", "overlap"), message, hint)
+    return resolved.KeyframeSampling(
+        steps=given.steps,
+        guidance_scale=given.guidance_scale,
+        window=given.window,
+        overlap=min(given.overlap, given.window - 1),
+        negative_prompt=given.negative_prompt,
     )
 
 
