@@ -75,9 +75,9 @@ def decode_clip(
 
 
 def _fading_weight(window: range, frames: int, overlap: int) -> Tensor:
-    """Weight of each frame of a chunk: it rises from a chunk's end over the overlap, but not at the clip's own ends."""
+    """Weight of each frame of a chunk, 0 to 1: it falls over the overlap, but not at the clip's own ends."""
     plateau = overlap + 1
     from_start = [plateau if window.start == 0 else index + 1 for index in range(len(window))]
     to_end = [plateau if window.stop == frames else len(window) - index for index in range(len(window))]
     weights = [min(pair) for pair in zip(from_start, to_end, strict=True)]
-    return torch.tensor(weights, dtype=torch.float32).clamp(max=plateau)[:, None, None, None]
+    return (torch.tensor(weights, dtype=torch.float32).clamp(max=plateau) / plateau)[:, None, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class StepRunner:
             I2V3DError: The step failed.
         """
         folder, paths = self._workspaces.make(self._fetched(task))
-        request = _request(task, folder, paths)
+        request = _request(task, folder, paths, folder.checkpoints)
         answer = self._ask(task, folder, request, lambda share, message: None)
         if "failed" in answer:
             raise self._failure(task, folder, request, answer["failed"])
@@ -131,10 +132,13 @@ class StepRunner:
         on_retry: Callable[[I2V3DError], None],
         on_computed: Callable[[], None],
     ) -> ActionRecord:
+        checkpoints = self._store.checkpoint_path(task.key.digest)
+        if task.is_forced:  # anew means from the beginning
+            shutil.rmtree(checkpoints, ignore_errors=True)
         try:
             for attempt in range(self._retries + 1):
                 folder, paths = self._workspaces.make(self._fetched(task))
-                request = _request(task, folder, paths)
+                request = _request(task, folder, paths, checkpoints)
                 answer = self._ask(task, folder, request, on_progress)
                 if "failed" not in answer:
                     on_computed()
@@ -193,6 +197,7 @@ class StepRunner:
         self._store.records.write(record)
         folder.remove()
         self._workspaces.failed(task.node.name).remove()
+        shutil.rmtree(self._store.checkpoint_path(task.key.digest), ignore_errors=True)
         return record
 
     def _failure(
@@ -263,7 +268,7 @@ def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
     )
 
 
-def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str, Any]:
+def _request(task: Task, folder: StepDir, paths: Mapping[str, Any], checkpoints: Path) -> dict[str, Any]:
     return {
         "module": task.stage.module,
         "stage": task.stage.kind,
@@ -271,6 +276,7 @@ def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str,
         "params": task.key.base.parts["params"],
         "inputs": dict(paths),
         "work": str(folder.work),
+        "checkpoints": str(checkpoints),
         "temporary": str(folder.temporary),
         "log": str(folder.log),
     }

@@ -33,8 +33,9 @@ Json = dict[str, Any]  # one message
 class StepWorkDir:
     """The work directory of the running step; what stages know as `WorkDir`."""
 
-    def __init__(self, path: Path, stage: Stage, tell: _Teller) -> None:
+    def __init__(self, path: Path, checkpoints: Path, stage: Stage, tell: _Teller) -> None:
         self._path = path
+        self._checkpoints = checkpoints
         self._types = {field.name: field.artifact for field in stage.outputs}
         self._tell = tell
         self.warnings: list[tuple[str, str]] = []
@@ -43,6 +44,12 @@ class StepWorkDir:
     def path(self) -> Path:
         """The private folder of this step."""
         return self._path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the step's key that outlives a killed run; made when it is first asked for."""
+        self._checkpoints.mkdir(parents=True, exist_ok=True)
+        return self._checkpoints
 
     def output(self, name: str) -> Path:
         """Returns where the output of this name goes, with its type's suffix; nothing is created."""
@@ -107,7 +114,7 @@ def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> 
     _reset_random()
     inputs = stage.inputs_type(**{field.name: _input(field, request["inputs"][field.name]) for field in stage.inputs})
     backend = None if request["backend"] is None else _backend(stage.kind, request["backend"], backends)
-    step = StepWorkDir(work, stage, tell)
+    step = StepWorkDir(work, Path(request["checkpoints"]), stage, tell)
     result = stage.run(inputs, from_canonical(request["params"]), backend, step)
     if not isinstance(result, stage.outputs_type):
         raise ArtifactError(f"returned {type(result).__name__} where {stage.outputs_type.__name__} was promised")

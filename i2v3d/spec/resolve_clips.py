@@ -5,35 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from i2v3d.backends.catalog import default_backends, is_run_by
-from i2v3d.spec.resolved_generation import ClipSampling, FeatureLengths, Guidance
+from i2v3d.spec.resolved_generation import ClipSampling
 
 if TYPE_CHECKING:
     from i2v3d.spec.collect import Collector
-    from i2v3d.spec.marks import SpecPath
     from i2v3d.spec.model import Spec
 
 # Steps and guidance that each model's makers use.
 _DEFAULTS = {"svd": (25, 1.5), "wan_vace": (30, 5.0)}
 
 
-def resolve_clips(collector: Collector, spec: Spec, features: FeatureLengths | None) -> ClipSampling:
-    """Returns the numbers of clip generation; warns of those that the chosen model has no use for.
-
-    Args:
-        collector: Takes the warnings.
-        spec: The checked spec.
-        features: What was made of `guidance.features`.
-    """
-    backend = spec.backends.get("interpolate", default_backends(spec.profile).get("interpolate", ""))
+def resolve_clips(collector: Collector, spec: Spec) -> ClipSampling:
+    """Returns the numbers of clip generation; warns of settings that the chosen model has no use for."""
+    backend = _backend(spec, "interpolate")
+    if backend == "wan_vace":
+        _warn_of_what_wan_lacks(collector, spec)
     steps, guidance_scale = _DEFAULTS.get(backend, _DEFAULTS["svd"])
     given, usual = spec.interpolate, ClipSampling()
-    if backend == "wan_vace":
-        _warn_of_svd_settings(collector, spec)
-        if features != Guidance().features:
-            is_for_keyframes = is_run_by({"keyframes": _keyframes_backend(spec)}, "keyframes", "generate_keyframes")
-            rest = "; keyframes follow it" if is_for_keyframes else ""
-            what = f"Wan VACE takes no features of the render: no effect on the frames between keyframes{rest}"
-            collector.warn(("guidance", "features"), what, "`backends: {interpolate: svd}` injects them")
     return ClipSampling(
         steps=steps if given.steps is None else given.steps,
         guidance_scale=guidance_scale if given.guidance_scale is None else given.guidance_scale,
@@ -43,16 +31,21 @@ def resolve_clips(collector: Collector, spec: Spec, features: FeatureLengths | N
     )
 
 
-def _warn_of_svd_settings(collector: Collector, spec: Spec) -> None:
-    usual = ClipSampling()
-    for name, what in (
-        ("motion_bucket", "Wan VACE has no motion bucket: no effect"),
-        ("noise_augmentation", "Wan VACE puts no noise on the keyframes: no effect"),
-    ):
-        path: SpecPath = ("interpolate", name)
-        if getattr(spec.interpolate, name) != getattr(usual, name):
-            collector.warn(path, what, "remove it, or choose `backends: {interpolate: svd}`")
+def _warn_of_what_wan_lacks(collector: Collector, spec: Spec) -> None:
+    """Warns of SVD's settings where they differ from their defaults."""
+    features = "Wan VACE takes no features of the render: no effect"
+    lacking = {
+        ("interpolate", "motion_bucket"): "Wan VACE has no motion bucket: no effect",
+        ("interpolate", "noise_augmentation"): "Wan VACE puts no noise on the keyframes: no effect",
+        ("interpolate", "features"): features,
+    }
+    if not is_run_by({"keyframes": _backend(spec, "keyframes")}, "keyframes", "generate_keyframes"):
+        lacking["guidance", "features"] = features  # else the keyframes follow it
+    for (section, name), what in lacking.items():
+        part = getattr(spec, section)
+        if getattr(part, name) != type(part).model_fields[name].default:
+            collector.warn((section, name), what, "remove it, or choose `backends: {interpolate: svd}`")
 
 
-def _keyframes_backend(spec: Spec) -> str:
-    return spec.backends.get("keyframes", default_backends(spec.profile).get("keyframes", ""))
+def _backend(spec: Spec, stage: str) -> str:
+    return spec.backends.get(stage, default_backends(spec.profile).get(stage, ""))

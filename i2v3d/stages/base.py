@@ -100,6 +100,14 @@ class WorkDir(Protocol):
     def path(self) -> Path:
         """The private folder of this step."""
 
+    @property
+    def checkpoints(self) -> Path:
+        """A folder that outlives the step when it fails or is killed; empty again once the step has succeeded.
+
+        A later run of the same step (the same key) finds there what was left and may go on from it, to the same
+        result. What is in it may be damaged, so check it; write by renaming, so that it rarely is.
+        """
+
     def output(self, name: str) -> Path:
         """Returns where the output of this name goes, with its type's suffix; nothing is created."""
 

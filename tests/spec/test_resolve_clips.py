@@ -55,8 +55,8 @@ def test_each_model_has_steps_and_guidance_of_its_own_until_the_spec_says_otherw
     [
         ("interpolate: {motion_bucket: 60}\n", "interpolate.motion_bucket"),
         ("interpolate: {noise_augmentation: 0.1}\n", "interpolate.noise_augmentation"),
-        ("guidance: {features: off}\n", "guidance.features"),
-        ("guidance: {features: {conv_until: 0.2}}\n", "guidance.features"),
+        ("interpolate: {features: {conv_until: 0.2}}\n", "interpolate.features"),
+        ("guidance: {features: {conv_until: 0.2}}\nbackends: {keyframes: embedded}\n", "guidance.features"),
     ],
 )
 def test_what_wan_vace_cannot_follow_is_told_at_its_line(load, text, about):
@@ -66,17 +66,16 @@ def test_what_wan_vace_cannot_follow_is_told_at_its_line(load, text, about):
     assert told(load("source: photo.jpg\nprofile: paper\n" + text), about) == []
 
 
-def test_the_usual_values_are_no_reason_to_warn(load):
-    loaded = load(MODERN + "interpolate: {motion_bucket: 127, noise_augmentation: 0.02}\nguidance: {features: {}}\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "interpolate: {motion_bucket: 127, noise_augmentation: 0.02, features: {}}\nbackends: {keyframes: embedded}\n",
+        "guidance: {features: {conv_until: 0.2}}\n",  # keyframes of SDXL follow it
+    ],
+)
+def test_what_is_usual_or_followed_elsewhere_is_no_reason_to_warn(load, text):
+    loaded = load(MODERN + text)
     assert not [problem for problem in loaded.warnings if problem.path.startswith(("interpolate", "guidance"))]
-
-
-def test_keyframes_that_follow_the_features_are_named(load):
-    text = MODERN + "guidance: {features: off}\n"
-    ((_, generated),) = told(load(text), "guidance.features")
-    ((_, refined),) = told(load(text + "backends: {keyframes: embedded}\n"), "guidance.features")
-    assert "keyframes follow it" in generated
-    assert "keyframes follow it" not in refined
 
 
 def test_what_the_model_does_not_read_leaves_its_numbers_alone(load):

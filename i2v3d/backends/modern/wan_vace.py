@@ -41,8 +41,8 @@ class WanVaceInterpolator:
 
     How the language's controls come to this model, see `vace_conditions.conditions`:
 
-    - `guidance.depth` times `guidance.strength`, over time and by object: below 1 depth fades to grey, above 1 the
-      control branch is scaled by place.
+    - `interpolate.depth`, or `guidance.depth`, times `guidance.strength`, over time and by object: below 1 depth fades
+      to grey, above 1 the control branch is scaled by place.
     - `interpolate.steps` and `guidance_scale`, the prompt of the photo, and `keyframes.negative_prompt`.
     - The render's colours are not shown to the model, its features are not injected and no noise is put where the photo
       saw nothing: those are means of the paper's models, and the prompt and the keyframes do their work here.

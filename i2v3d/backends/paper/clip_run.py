@@ -8,7 +8,7 @@ other than 1 they are made again at each step, as they are where no memory may b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -16,10 +16,13 @@ from i2v3d.diffusion.features import Storage
 from i2v3d.diffusion.inversion import Inversion, Keeping, invert_clip
 from i2v3d.diffusion.noise_levels import EulerLevels
 from i2v3d.diffusion.schedule import VideoSchedule
+from i2v3d.diffusion.strength import weakened_start
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
 from i2v3d.diffusion.video_sampling import ClipGuide, Trajectory, VideoSettings, sample_clip, start_clip
 
 Report = Callable[[float, str], None]
+
+_INVERSION = 1 / 3  # of the work: two evaluations a step, where sampling has two of two branches
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def generate_latents(
     )
     # Without injection nothing reads the backward inversion: the start is the forward one's.
     backward = Inversion(forward.latents.flip(2), clip.backward.inversion, control)
-    if injects_anything(settings.schedule):
+    if _injects_anything(clip.guide, settings.schedule):
         report(_INVERSION / 2, "inversion of the reversed clip")
         backward = invert_clip(
             model,
@@ -97,19 +100,22 @@ def generate_latents(
     report(_INVERSION, "sampling")
     return sample_clip(
         model,
-        start_clip(forward, clip.noise, clip.guide.is_visible, levels),
+        _start(forward, clip, levels),
         levels=levels,
         forward=Trajectory(forward, clip.forward.source, clip.forward.target),
         backward=Trajectory(backward, clip.backward.source, clip.backward.target),
         guide=clip.guide,
         settings=settings,
-        on_step=lambda done: report(_INVERSION + (1 - _INVERSION) * done / levels.steps, f"step {done}"),
+        on_step=lambda done: report(_INVERSION + (1 - _INVERSION) * done / levels.steps, "sampling"),
     )
 
 
-_INVERSION = 1 / 3  # of the work: two evaluations a step, and sampling has two of two branches
+def _start(forward: Inversion, clip: ClipInputs, levels: EulerLevels) -> Tensor:
+    """The first latent: inverted from the render where the photo shows something, as far as strength says."""
+    weakened = weakened_start(forward.latents[-1, 0], clip.noise[0], clip.guide.strength)[None]
+    return start_clip(replace(forward, latents=weakened[None]), clip.noise, clip.guide.is_visible, levels)
 
 
-def injects_anything(schedule: VideoSchedule) -> bool:
-    """Whether any step of a run injects features."""
-    return bool(schedule.kinds_at(0))
+def _injects_anything(guide: ClipGuide, schedule: VideoSchedule) -> bool:
+    """Whether any step injects features; the first does if any does."""
+    return bool(schedule.masks_at(0, is_visible=guide.is_visible, strength=guide.strength).kinds)

@@ -21,7 +21,7 @@ class Padding:
     Attributes:
         height: Of the pictures.
         width: The same.
-        multiple: 64 for SDXL and SVD: their UNets halve the latent, an eighth of the picture, three times.
+        multiple: 64 for SVD, whose UNet halves the latent, an eighth of the picture, three times; 32 for SDXL (twice).
     """
 
     height: int
