@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from i2v3d.backends.weights import find_model
 from i2v3d.errors import StageError
 
 _DIFFUSERS = "diffusion_pytorch_model"
@@ -151,21 +152,19 @@ def check_part(part: Part, of_role: Path) -> dict[str, Any]:
     return config
 
 
-def check_folders(folders: Mapping[str, Path]) -> None:
-    """Looks at every part of every role, and at whether they fit each other.
+def check_fits(role: str, folders: Mapping[str, Path]) -> None:
+    """Compares a ControlNet with its UNet where both are there; other roles fit anything.
 
     Args:
+        role: Whose fit is looked at.
         folders: By role.
 
     Raises:
-        StageError: Something is missing, of another kind, or does not fit; `field` is the role.
+        StageError: See `check_fit`.
     """
-    for role, folder in folders.items():
-        for part in parts_of(role):
-            check_part(part, folder)
-    for role, base in _FITS.items():
-        if role in folders and base in folders:
-            check_fit(role, folders[role], folders[base])
+    base = _FITS.get(role)
+    if base is not None and role in folders and base in folders:
+        check_fit(role, folders[role], folders[base])
 
 
 def check_fit(role: str, controlnet: Path, base: Path) -> None:
@@ -218,7 +217,8 @@ def _advice(folder: Path) -> str:
 
 
 def _wrong(part: Part, folder: Path, why: str) -> StageError:
-    return StageError(f"{folder} is no `{part.role}`: {why}", hint=f"see `models.{part.role}`", field=part.role)
+    title = find_model(part.role).title
+    return StageError(f"{folder} is no `{part.role}`: {why}", hint=f"give a folder of {title}", field=part.role)
 
 
 def _layout(role: str) -> str:
