@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from tests.tiny_models_wan import write_wan_vace
+
 SEED = 7
 WORDS = ("a", "an", "sks", "rocket", "on", "launch", "pad", "at", "dusk", "the", "photo", "of", "cup", "blurry")
 
@@ -315,6 +317,7 @@ _WRITERS = {
     "controlnet_depth": write_controlnet_depth,
     "svd": write_svd,
     "svd_controlnet_depth": write_svd_controlnet_depth,
+    "wan_vace": write_wan_vace,
 }
 
 

@@ -10,6 +10,7 @@ from i2v3d.backends.weights import MODELS, Model, commit_of, reference_file
 from i2v3d.spec import resolved_generation as resolved
 from i2v3d.spec.model.models import is_repository
 from i2v3d.spec.references import find_folder
+from i2v3d.spec.resolve_interpolation import resolve_interpolation
 from i2v3d.spec.resolve_motion import Timing, resolve_times
 
 if TYPE_CHECKING:
@@ -24,21 +25,26 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
     return resolved.Generation(
         guidance=_guidance(collector, spec, timing, names),
         customization=_customization(spec),
-        keyframes=resolved.KeyframeSampling(
-            steps=spec.keyframes.steps,
-            guidance_scale=spec.keyframes.guidance_scale,
-            window=spec.keyframes.window,
-            overlap=spec.keyframes.overlap,
-            negative_prompt=spec.keyframes.negative_prompt,
-        ),
-        clips=resolved.ClipSampling(
-            steps=spec.interpolate.steps,
-            guidance_scale=spec.interpolate.guidance_scale,
-            motion_bucket=spec.interpolate.motion_bucket,
-            noise_augmentation=spec.interpolate.noise_augmentation,
-        ),
+        keyframes=_keyframes(collector, spec),
+        clips=resolve_interpolation(collector, spec),
+        clip_guidance=_clip_guidance(spec),
         models=_choices(collector, spec),
         precision=cast(resolved.Precision, spec.models.precision),
+    )
+
+
+def _keyframes(collector: Collector, spec: Spec) -> resolved.KeyframeSampling:
+    given = spec.keyframes
+    if collector.has_key(("keyframes", "overlap")) and given.overlap >= given.window:
+        message = f"windows of {given.window} keyframes can't overlap by {given.overlap}"
+        hint = f"give less than the window, {given.window}" if given.window > 1 else "give 0, or a wider `window`"
+        collector.error(("keyframes", "overlap"), message, hint)
+    return resolved.KeyframeSampling(
+        steps=given.steps,
+        guidance_scale=given.guidance_scale,
+        window=given.window,
+        overlap=min(given.overlap, given.window - 1),
+        negative_prompt=given.negative_prompt,
     )
 
 
@@ -66,6 +72,16 @@ def _guidance(collector: Collector, spec: Spec, timing: Timing, names: tuple[str
             attention_until_background=features.attention_until.background,
         ),
         extended_attention=cast(resolved.Extension, given.extended_attention),
+    )
+
+
+def _clip_guidance(spec: Spec) -> resolved.ClipGuidance:
+    """Returns the guidance between keyframes; `guidance` holds for it, too, where `interpolate` doesn't say other."""
+    given = spec.interpolate
+    features = None if spec.guidance.features is None else given.features
+    return resolved.ClipGuidance(
+        depth=spec.guidance.depth if given.depth is None else given.depth,
+        features=None if features is None else resolved.ClipFeatures(features.conv_until, features.attention_until),
     )
 
 

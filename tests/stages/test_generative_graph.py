@@ -8,7 +8,7 @@ import pytest
 from i2v3d.backends.catalog import default_backends
 from i2v3d.backends.weights import MODELS
 from i2v3d.spec.resolved import Keyframing
-from i2v3d.spec.resolved_generation import Generation, Guidance, ModelChoice
+from i2v3d.spec.resolved_generation import Generation, Guidance, KeyframeSampling, ModelChoice
 from i2v3d.stages import load_stages
 from i2v3d.stages.base import OutputRef, SourceFile
 from tests.hand_made_scene import scene as hand_made
@@ -16,11 +16,13 @@ from tests.hand_made_scene import scene as hand_made
 CHOICES = tuple(ModelChoice(model.role, model.repo, "0" * 40) for model in MODELS)
 
 
-def graph(profile: str, **generation: object):
+def graph(profile: str, *, backends=None, photo=None, **generation: object):
+    scene = hand_made(9)
     made = dataclasses.replace(
-        hand_made(9),
+        scene,
         profile=profile,
-        backends=default_backends(profile),
+        photo=photo or scene.photo,
+        backends=backends or default_backends(profile),
         keyframing=Keyframing((0, 4, 8)),
         generation=Generation(**{"models": CHOICES, **generation}),
     )
@@ -69,3 +71,23 @@ def test_a_folder_of_weights_is_an_input_and_a_repository_a_parameter():
     node = graph("paper", models=own)["keyframes"]
     assert node.inputs["sdxl"] == SourceFile(folder, "models.sdxl")
     assert [model.role for model in node.params.models] == ["sdxl_vae", "controlnet_depth"]
+
+
+def test_a_model_is_keyed_on_what_it_reads_alone():
+    """SVD reads no text, Wan VACE injects no features: editing them makes no clip of theirs anew."""
+    photo = dataclasses.replace(hand_made(9).photo, prompt="a sks rocket")
+    keyframes = KeyframeSampling(negative_prompt="blurry")
+    made = {
+        profile: graph(profile, photo=photo, keyframes=keyframes)["interpolate[0-4]"] for profile in ("paper", "modern")
+    }
+    assert (made["paper"].params.prompt, made["paper"].params.negative_prompt) == ("", "")
+    assert (made["modern"].params.prompt, made["modern"].params.negative_prompt) == ("a sks rocket", "blurry")
+    assert made["paper"].params.features is not None
+    assert made["modern"].params.features is None
+
+
+def test_wan_vace_reads_the_keyframes_of_whatever_made_them():
+    nodes = graph("modern", backends={**default_backends("modern"), "keyframes": "embedded"})
+    assert "customize" not in nodes
+    assert nodes["interpolate[4-8]"].inputs["first"] == OutputRef("keyframes[4]", "colour")
+    assert nodes["interpolate[4-8]"].inputs["last"] == OutputRef("keyframes[8]", "colour")

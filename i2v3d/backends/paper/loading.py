@@ -42,6 +42,21 @@ def model_dtype(files: ModelFiles) -> torch.dtype:
     return _DTYPES[files.precision]
 
 
+def load_part(kind: type[_M], files: ModelFiles, role: str, name: str) -> _M:
+    """Returns a part of any role on the CPU, checked and ready to evaluate.
+
+    Args:
+        kind: Class of diffusers or transformers.
+        files: Where it is, and in which precision it is wanted.
+        role: Whose part.
+        name: Its sub-folder.
+
+    Raises:
+        StageError: The folder does not hold it.
+    """
+    return _model(kind, files, role, name)
+
+
 def load_sdxl_unet(files: ModelFiles, device: torch.device) -> UNet2DConditionModel:
     """Returns SDXL's UNet.
 
