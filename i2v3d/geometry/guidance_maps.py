@@ -30,7 +30,7 @@ def depth_extent(depth_m: Array) -> tuple[float, float]:
 
 
 def rounded_extent(near_m: float, far_m: float) -> tuple[float, float]:
-    """Returns the range widened to steps of at most an eighth of itself, so that a small edit of a clip leaves it alone.
+    """Returns the range widened to steps of at most an eighth of itself, so that a small edit of a clip leaves it be.
 
     Steps are a power of two of an octave, an eighth at the most.
     """
