@@ -31,14 +31,17 @@ VACE_TRANSFORMER = 2_150_000_000
 VACE_TEXT_ENCODER = 5_680_910_336
 VACE_VAE = 126_892_531
 
+_SDXL_LORA = 2_616_320  # of a LoRA on its UNet, by rank
+_SDXL_PIXELS = 1024 * 1024
+
 # Libraries, kernels' workspaces, and what the allocator can't use.
 RESERVE_GB = 1.0
 
 # Values per latent pixel and frame.
 _SDXL_ACTIVATIONS = 12_000
 _SDXL_FEATURES = 8_400
-_SDXL_TRAINING = 150_000
-_SDXL_TRAINING_CHECKPOINTED = 25_000
+_SDXL_TRAINING = 260_000  # 204_000 are saved for the gradient (counted on the real UNet), the rest is in passing
+_SDXL_TRAINING_CHECKPOINTED = 50_000  # 15_000 saved
 _SVD_ACTIVATIONS = 12_000
 _SVD_FEATURES = 3_300
 _VACE_ACTIVATIONS = 12_000
@@ -135,17 +138,20 @@ class TrainingMemory:
     """Choices for a training.
 
     Attributes:
+        is_joint: Whether the photo and the view of a step are evaluated together, else one after the other.
         is_checkpointed: Whether activations are made again for the gradient, for a third more work.
         needs_gb: The estimate for this choice.
     """
 
+    is_joint: bool
     is_checkpointed: bool
     needs_gb: float
 
     @property
     def summary(self) -> str:
         """The choice in words."""
-        return "activations made again" if self.is_checkpointed else "activations kept"
+        activations = "activations made again" if self.is_checkpointed else "activations kept"
+        return activations if self.is_joint else f"{activations}, one picture at a time"
 
 
 _Choice = TypeVar("_Choice", KeyframeMemory, ClipMemory, TrainingMemory)
@@ -193,20 +199,32 @@ def plan_clip(size: FrameSize, budget_gb: float, *, steps: int = 25, host_gb: fl
 
 
 def plan_training(size: FrameSize, budget_gb: float, *, rank: int = 32) -> TrainingMemory:
-    """Returns whether a LoRA's training of pictures of a size must make its activations again.
+    """Returns the fastest way to train a LoRA that fits a budget, or the smallest there is where none does.
 
     Args:
         size: `frames` are the pictures of one step.
         budget_gb: Memory of the device that may be used.
-        rank: Of the LoRA; its float32 weights, gradients and two moments are held.
+        rank: Of the LoRA.
     """
-    lora_gb = rank * 1_400_000 * 16 / GB
+    return _first_that_fits(iter(training_choices(size, rank=rank)), budget_gb)
+
+
+def training_choices(size: FrameSize, *, rank: int = 32) -> tuple[TrainingMemory, ...]:
+    """Returns the ways to train a LoRA, the fastest first; each further one takes less memory."""
+    # Weights, gradient and two moments in float32, the weights and gradients that the UNet sees, one copy in passing.
+    lora_gb = rank * _SDXL_LORA * (5 * 4 + 2 * size.value_bytes) / GB
     fixed_gb = RESERVE_GB + size.weights_gb(SDXL_UNET) + lora_gb
-    choices = (
-        TrainingMemory(is_checkpointed, fixed_gb + size.latents_gb(values, size.frames))
-        for is_checkpointed, values in ((False, _SDXL_TRAINING), (True, _SDXL_TRAINING_CHECKPOINTED))
+    area = min(1.0, _SDXL_PIXELS / (size.height * size.width))  # larger pictures are learnt at SDXL's own size
+    return tuple(
+        TrainingMemory(
+            is_joint, is_checkpointed, fixed_gb + area * size.latents_gb(values, size.frames if is_joint else 1)
+        )
+        for is_joint, is_checkpointed, values in (
+            (True, False, _SDXL_TRAINING),
+            (True, True, _SDXL_TRAINING_CHECKPOINTED),
+            (False, True, _SDXL_TRAINING_CHECKPOINTED),
+        )
     )
-    return _first_that_fits(choices, budget_gb)
 
 
 def vace_needs_gb(size: FrameSize) -> float:

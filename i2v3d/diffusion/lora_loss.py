@@ -78,7 +78,9 @@ class NoiseDraw:
         """A draw from a CPU generator, so that every device gets the same."""
         timestep = int(torch.randint(timesteps, (1,), generator=generator))
         noise = torch.randn(latents.shape, generator=generator)
-        return cls(noise=noise.to(latents.device), timestep=timestep)
+        if latents.device.type == "cuda":  # a copy from pinned memory does not wait for the step before
+            noise = noise.pin_memory()
+        return cls(noise=noise.to(latents.device, non_blocking=True), timestep=timestep)
 
 
 @dataclass(frozen=True)

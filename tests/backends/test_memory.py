@@ -81,3 +81,17 @@ def test_features_wait_in_host_memory_only_where_there_is_enough_of_it():
 
 def test_the_second_video_model_has_an_estimate():
     assert vace_needs_gb(FrameSize(480, 832, 33, "bf16")) > 10.5  # its text encoder alone
+
+
+def test_training_takes_the_fastest_way_that_fits():
+    def way(budget_gb, **changes):
+        plan = plan_training(replace(FrameSize(1024, 1024, 2), **changes), budget_gb)
+        return plan.is_joint, plan.is_checkpointed
+
+    assert way(80) == (True, False)
+    assert way(20) == (True, True)
+    assert way(20, height=512, width=512) == (True, False)
+    assert way(1) == (False, True)
+    assert way(32, precision="fp32") == (True, True)
+    # Larger photos are learnt at SDXL's own size.
+    assert plan_training(FrameSize(2160, 3840, 2), 80).needs_gb == plan_training(FrameSize(1024, 1024, 2), 80).needs_gb

