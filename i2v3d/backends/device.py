@@ -49,6 +49,32 @@ def open_device() -> Device:
     return Device(device, min(float(given), has_gb) if given else has_gb)
 
 
+def describe_device() -> dict[str, object]:
+    """Returns `execute.devices.DeviceFacts` as JSON, or the `message` and `hint` of what is wrong."""
+    import torch
+
+    try:
+        device = open_device()
+    except MissingBackendError as error:
+        return {"message": error.message, "hint": error.hint}
+    place = device.torch_device
+    total_gb = memory_gb(place)
+    is_cuda = place.type == "cuda"
+    return {
+        "name": str(place),
+        "title": torch.cuda.get_device_name(place) if is_cuda else "",
+        "total_gb": total_gb,
+        "free_gb": torch.cuda.mem_get_info(place)[0] / GIB if is_cuda else _free_host_gb(),
+        "budget_gb": device.vram_gb,
+        "host_gb": memory_gb(torch.device("cpu")),
+        "torch": torch.__version__,
+    }
+
+
+def _free_host_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / GIB if hasattr(os, "sysconf") else 0.0
+
+
 def memory_gb(device: torch.device) -> float:
     """Returns all the memory of a device, in GiB; the machine's for the CPU and for MPS, which share it."""
     import torch

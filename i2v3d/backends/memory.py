@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 from i2v3d.spec.resolved_generation import Precision
 
-GB = 1e9
+GB = 2**30  # as devices report their memory
 
 # Parameters of the networks, of the published models.
 SDXL_UNET = 2_567_463_684
@@ -161,7 +161,9 @@ def plan_keyframes(size: FrameSize, budget_gb: float, *, window: int = 4) -> Key
     """
     smallest = min(window, size.frames)
     choices = (
-        _keyframe_memory(size, residency, source_batch, max(target_batch, smallest), is_vae_on_host=is_vae_on_host)
+        _keyframe_memory(
+            size, residency, source_batch, max(min(target_batch, size.frames), smallest), is_vae_on_host=is_vae_on_host
+        )
         for is_vae_on_host in (False, True)
         for residency in ("all", "one network", "taking turns")
         for source_batch, target_batch in ((8, 16), (4, 8), (2, 4), (1, 1))

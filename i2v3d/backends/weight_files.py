@@ -151,21 +151,19 @@ def check_part(part: Part, of_role: Path) -> dict[str, Any]:
     return config
 
 
-def check_folders(folders: Mapping[str, Path]) -> None:
-    """Looks at every part of every role, and at whether they fit each other.
+def check_fits(role: str, folders: Mapping[str, Path]) -> None:
+    """Compares a ControlNet with its UNet where both are there; other roles fit anything.
 
     Args:
+        role: Whose fit is looked at.
         folders: By role.
 
     Raises:
-        StageError: Something is missing, of another kind, or does not fit; `field` is the role.
+        StageError: See `check_fit`.
     """
-    for role, folder in folders.items():
-        for part in parts_of(role):
-            check_part(part, folder)
-    for role, base in _FITS.items():
-        if role in folders and base in folders:
-            check_fit(role, folders[role], folders[base])
+    base = _FITS.get(role)
+    if base is not None and role in folders and base in folders:
+        check_fit(role, folders[role], folders[base])
 
 
 def check_fit(role: str, controlnet: Path, base: Path) -> None:

@@ -30,15 +30,24 @@ class ExtendedAttention:
 
     Attributes:
         mode: Which of the three.
-        is_foreground: The window's foreground; its frame count is the window's.
+        is_foreground: Foreground of the frames, those of one window after those of another.
         latent_size: `(height, width)` of the latent, from which token grids follow.
+        windows: Frames of each window; a frame sees no other window. None: all frames are one.
     """
 
-    def __init__(self, mode: Extension, *, is_foreground: FrameMask, latent_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        mode: Extension,
+        *,
+        is_foreground: FrameMask,
+        latent_size: tuple[int, int],
+        windows: tuple[int, ...] | None = None,
+    ) -> None:
         self.mode = mode
         self.is_foreground = is_foreground
         self.latent_size = latent_size
-        self._splits: dict[int, tuple[_FrameSplit, ...]] = {}
+        self.windows = windows or (is_foreground.frames,)
+        self._splits: dict[int, tuple[_WindowSplit, ...]] = {}
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attention output of every token.
@@ -51,22 +60,42 @@ class ExtendedAttention:
         Returns:
             The same shape.
         """
-        frames = self.is_foreground.frames
-        if self.mode == "none" or frames == 1:
+        if self.mode == "none" or max(self.windows) == 1:
             return scaled_dot_product_attention(query, key, value)
-        tokens = query.shape[2]
-        query, key, value = (_frames_joined(tensor, frames) for tensor in (query, key, value))
-        if self.mode == "all":
+        frames = self.is_foreground.frames
+        per_window = zip(
+            *(tensor.unflatten(0, (-1, frames)).split(self.windows, dim=1) for tensor in (query, key, value)),
+            self._split(query.shape[2], query.device),
+            strict=True,
+        )
+        attended = [self._attend_window(*tensors, split) for *tensors, split in per_window]
+        return torch.cat(attended, dim=1).flatten(0, 1)
+
+    def _attend_window(self, query: Tensor, key: Tensor, value: Tensor, split: _WindowSplit) -> Tensor:
+        """Attention over one window, `branches frames heads tokens head_dim`."""
+        frames = query.shape[1]
+        if frames == 1:
+            return scaled_dot_product_attention(query, key, value)
+        query, key, value = (tensor.transpose(1, 2).flatten(2, 3) for tensor in (query, key, value))
+        if self.mode == "all" or not split.has_foreground:
             output = scaled_dot_product_attention(query, key, value)
         else:
-            output = _attend_by_split(query, key, value, self._split(tokens, query.device))
-        return _frames_parted(output, frames)
+            output = _attend_by_split(query, key, value, split)
+        return output.unflatten(2, (frames, -1)).transpose(1, 2)
 
-    def _split(self, tokens: int, device: torch.device) -> tuple[_FrameSplit, ...]:
+    def _split(self, tokens: int, device: torch.device) -> tuple[_WindowSplit, ...]:
         if tokens not in self._splits:
             is_foreground = self.is_foreground.tokens(tokens, self.latent_size).to(device)
-            self._splits[tokens] = tuple(_FrameSplit(is_foreground, frame) for frame in range(is_foreground.shape[0]))
+            self._splits[tokens] = tuple(_WindowSplit(window) for window in is_foreground.split(self.windows))
         return self._splits[tokens]
+
+
+class _WindowSplit:
+    """The tokens of a window, by which keys their queries see."""
+
+    def __init__(self, is_foreground: Tensor) -> None:
+        self.frames = tuple(_FrameSplit(is_foreground, frame) for frame in range(is_foreground.shape[0]))
+        self.has_foreground = bool(is_foreground.any())
 
 
 class _FrameSplit:
@@ -83,28 +112,20 @@ class _FrameSplit:
         self.background_keys = torch.cat([own, is_other_background.flatten().nonzero()[:, 0]])
 
 
-def _attend_by_split(query: Tensor, key: Tensor, value: Tensor, split: tuple[_FrameSplit, ...]) -> Tensor:
+def _attend_by_split(query: Tensor, key: Tensor, value: Tensor, split: _WindowSplit) -> Tensor:
     """Attention over `branches heads frames*tokens head_dim`, each frame's two groups of queries apart."""
     output = torch.empty_like(query)
-    for frame in split:
+    for frame in split.frames:
         if frame.foreground_queries.numel():
-            output[:, :, frame.foreground_queries] = scaled_dot_product_attention(
-                query[:, :, frame.foreground_queries], key[:, :, frame.own_keys], value[:, :, frame.own_keys]
+            seen = scaled_dot_product_attention(
+                query.index_select(2, frame.foreground_queries), key[:, :, frame.own_keys], value[:, :, frame.own_keys]
             )
+            output.index_copy_(2, frame.foreground_queries, seen)
         if frame.background_queries.numel():
-            output[:, :, frame.background_queries] = scaled_dot_product_attention(
-                query[:, :, frame.background_queries],
-                key[:, :, frame.background_keys],
-                value[:, :, frame.background_keys],
+            seen = scaled_dot_product_attention(
+                query.index_select(2, frame.background_queries),
+                key.index_select(2, frame.background_keys),
+                value.index_select(2, frame.background_keys),
             )
+            output.index_copy_(2, frame.background_queries, seen)
     return output
-
-
-def _frames_joined(tensor: Tensor, frames: int) -> Tensor:
-    """`branches*frames heads tokens dim` as `branches heads frames*tokens dim`."""
-    return tensor.unflatten(0, (-1, frames)).transpose(1, 2).flatten(2, 3)
-
-
-def _frames_parted(tensor: Tensor, frames: int) -> Tensor:
-    """`branches heads frames*tokens dim` as `branches*frames heads tokens dim`."""
-    return tensor.unflatten(2, (frames, -1)).transpose(1, 2).flatten(0, 1)

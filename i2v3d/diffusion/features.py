@@ -6,11 +6,13 @@ features are kept, and the targets of any number of windows read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from i2v3d.diffusion.masks import picked_frames
 
 FeatureKind = Literal["attention", "convolution"]
 Storage = Literal["device", "host"]
@@ -36,9 +38,9 @@ class SourceFeatures(Mapping[str, Tensor]):
         """Memory that the tensors take."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._tensors.values())
 
-    def window(self, frames: range) -> SourceFeatures:
-        """The features of some of the frames, as views."""
-        return SourceFeatures({name: tensor[frames.start : frames.stop] for name, tensor in self._tensors.items()})
+    def window(self, frames: Sequence[int]) -> SourceFeatures:
+        """The features of some of the frames, as views where they are a run."""
+        return SourceFeatures({name: picked_frames(tensor, frames) for name, tensor in self._tensors.items()})
 
     def kept_in(self, storage: Storage) -> SourceFeatures:
         """The features on the device where they are, or in host memory (pinned, if they come from a GPU)."""

@@ -14,7 +14,7 @@ Source: plug-and-play features (Tumanyan et al. 2023), paper section 3.2.2 (pict
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -39,10 +39,12 @@ class Places:
     Attributes:
         attention: Self-attention modules; the outputs of their `to_q` and `to_k` are exchanged.
         convolution: Modules whose whole output is exchanged.
+        decoder: Blocks that hold all of these, in order; before them every frame is evaluated for itself.
     """
 
     attention: dict[str, Attention]
     convolution: dict[str, nn.Module]
+    decoder: tuple[nn.Module, ...] = ()
 
     def layers(self) -> Iterator[tuple[str, nn.Module, FeatureKind]]:
         """Each layer whose output is a feature."""
@@ -66,7 +68,7 @@ def sdxl_places(unet: UNet2DConditionModel) -> Places:
         convolution |= {
             f"up_blocks.{index}.resnets.{number}.conv2": resnet.conv2 for number, resnet in enumerate(block.resnets)
         }
-    return Places(attention=attention, convolution=convolution)
+    return Places(attention=attention, convolution=convolution, decoder=tuple(unet.up_blocks))
 
 
 def svd_places(unet: UNetSpatioTemporalConditionModel) -> Places:
@@ -95,24 +97,48 @@ def _self_attention(block: nn.Module, name: str, *, first: int) -> dict[str, Att
 
 
 @dataclass(frozen=True)
+class FrameRepeats:
+    """Frames that several windows share are evaluated once up to the decoder, and there once per window.
+
+    Attributes:
+        frames: Frames of a branch before the decoder.
+        places: `places`, int64: for each frame of a branch in the decoder, which of them it is.
+    """
+
+    frames: int
+    places: Tensor
+
+    def applied(self, tensor: Tensor, branches: int) -> Tensor:
+        """A tensor of `branches*frames ...` as `branches*places ...`; any other first dimension is left alone."""
+        if tensor.shape[0] != branches * self.frames or len(self.places) == self.frames:
+            return tensor
+        return tensor.unflatten(0, (branches, self.frames)).index_select(1, self.places).flatten(0, 1)
+
+
+@dataclass(frozen=True)
 class StepContext:
     """What one evaluation of the target branches reads.
 
-    The model's batch is `branches*frames`, the frames of a branch together; `frames` is that of the masks.
+    The model's batch is `branches*frames`, the frames of a branch together; `frames` is that of the masks. With
+    `repeats` it is so in the decoder only, and smaller before.
 
     Attributes:
         latent_size: `(height, width)` of the latent, from which the token grid of each layer follows.
-        source: Features of the same frames; needed where a mask is set.
+        source: Features that hold those of the same frames; needed where a mask is set.
+        source_frames: Which frames of `source` they are, int64; None: all, in order.
         attention_mask: Where q and k are replaced; None replaces none.
         convolution_mask: Where convolution features are replaced; None replaces none.
         extension: How self-attention reaches over the frames; None leaves it as the model has it.
+        repeats: Frames that the decoder sees more than once; None where there are none.
     """
 
     latent_size: tuple[int, int]
-    source: SourceFeatures = field(default_factory=lambda: SourceFeatures({}))
+    source: Mapping[str, Tensor] = field(default_factory=dict)
+    source_frames: Tensor | None = None
     attention_mask: FrameMask | None = None
     convolution_mask: FrameMask | None = None
     extension: ExtendedAttention | None = None
+    repeats: FrameRepeats | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +148,11 @@ class _Recording:
     wanted: frozenset[str]
     ends_when_full: bool
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    store: Callable[[str, Tensor], Tensor] | None = None
+
+    def keep(self, name: str, output: Tensor) -> None:
+        """Keeps a layer's output: as it is, or where `store` puts it."""
+        self.tensors[name] = self.store(name, output.detach()) if self.store else output.detach()
 
 
 class _EverythingRecordedError(Exception):
@@ -143,6 +174,8 @@ class Injection:
         with ExitStack() as exits:
             for name, module, kind in self._places.layers():
                 exits.callback(module.register_forward_hook(self._hook(name, kind)).remove)
+            for block in self._places.decoder:
+                exits.callback(block.register_forward_pre_hook(self._repeat_frames, with_kwargs=True).remove)
             for attention in self._places.attention.values():
                 previous = attention.get_processor()
                 exits.callback(attention.set_processor, previous)
@@ -157,12 +190,23 @@ class Injection:
             self._exits.close()
             self._exits = None
 
-    def record(self, evaluate: Callable[[], object], kinds: frozenset[FeatureKind]) -> SourceFeatures:
+    def record(
+        self,
+        evaluate: Callable[[], object],
+        kinds: frozenset[FeatureKind],
+        *,
+        store: Callable[[str, Tensor], Tensor] | None = None,
+    ) -> SourceFeatures:
         """The features of an evaluation that is wanted for nothing else.
 
         It ends early, after the last layer asked for; `evaluate` must not swallow exceptions.
+
+        Args:
+            evaluate: Evaluates the source.
+            kinds: What to keep.
+            store: Puts a feature of a name where it is to stay, and returns it there; None keeps the layers' outputs.
         """
-        recording = _Recording(self.names(kinds), ends_when_full=True)
+        recording = _Recording(self.names(kinds), ends_when_full=True, store=store)
         if not recording.wanted:
             return SourceFeatures({})
         with self._during(recording):
@@ -205,14 +249,36 @@ class Injection:
     def _extension(self) -> ExtendedAttention | None:
         return self._phase.extension if isinstance(self._phase, StepContext) else None
 
+    def _repeat_frames(
+        self, _block: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Repeats what a decoder block is given; diffusers calls them with names only."""
+        repeats = self._phase.repeats if isinstance(self._phase, StepContext) else None
+        if repeats is None:
+            return None
+        branches = named["temb"].shape[0] // repeats.frames
+
+        def repeated(value: Any) -> Any:  # whatever a block is given
+            if isinstance(value, tuple):
+                return tuple(repeated(item) for item in value)
+            return repeats.applied(value, branches) if isinstance(value, Tensor) and value.ndim else value
+
+        return arguments, {name: repeated(value) for name, value in named.items()}
+
     def _hook(self, name: str, kind: FeatureKind) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
+        @torch.compiler.disable  # a compiled block calls it as it is: what it reads and writes changes by step
         def read_or_replace(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:  # any layer's inputs
             phase = self._phase
             if isinstance(phase, StepContext):
                 mask = phase.attention_mask if kind == "attention" else phase.convolution_mask
-                return None if mask is None else _replaced(output, phase.source[name], mask, phase.latent_size)
+                if mask is None:
+                    return None
+                source = phase.source[name]
+                if phase.source_frames is not None:
+                    source = source.index_select(0, phase.source_frames)
+                return _replaced(output, source, mask, phase.latent_size)
             if phase is not None and name in phase.wanted:
-                phase.tensors[name] = output.detach()
+                phase.keep(name, output)
                 if phase.ends_when_full and len(phase.tensors) == len(phase.wanted):
                     raise _EverythingRecordedError
             return None
@@ -247,6 +313,7 @@ class _AcrossFrames:
         self._previous = previous
         self._extension = extension
 
+    @torch.compiler.disable  # indices of foreground and background differ in every clip
     def __call__(
         self,
         attn: Attention,

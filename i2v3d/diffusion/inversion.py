@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from i2v3d.diffusion.features import SourceFeatures, Storage
+from i2v3d.diffusion.graphs import GraphPool, RecordedFunction
 from i2v3d.diffusion.injection import Injection, svd_places
-from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
+from i2v3d.diffusion.keyframe_model import DepthControl, KeptResiduals, KeyframeModel, TextCondition
 from i2v3d.diffusion.noise_levels import DdimLevels, EulerLevels, ddim_move, euler_move
 from i2v3d.diffusion.schedule import VideoSchedule
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
@@ -27,7 +28,8 @@ def invert_keyframes(
     levels: DdimLevels,
     text: TextCondition,
     control: DepthControl,
-    batch: int = 4,
+    batch: int = 8,
+    control_every: int = 1,
 ) -> Tensor:
     """The latents that DDIM would have denoised into the renders, at each level.
 
@@ -40,13 +42,21 @@ def invert_keyframes(
         text: The inversion prompt; no guidance.
         control: Depth of the frames.
         batch: Frames inverted at once; memory only.
+        control_every: The ControlNet is asked at every so many steps only; 1 is exact.
 
     Returns:
         `steps frames channels height width`, float32, clean to noisy.
     """
     return torch.cat(
         [
-            _invert_chunk(model, clean[chunk.start : chunk.stop], levels, text=text, control=control.window(chunk))
+            _invert_chunk(
+                model,
+                clean[chunk.start : chunk.stop],
+                levels,
+                text=text,
+                control=control.window(chunk),
+                control_every=control_every,
+            )
             for chunk in overlapping_windows(clean.shape[0], size=batch, overlap=0)
         ],
         dim=1,
@@ -54,12 +64,29 @@ def invert_keyframes(
 
 
 def _invert_chunk(
-    model: KeyframeModel, latent: Tensor, levels: DdimLevels, *, text: TextCondition, control: DepthControl
+    model: KeyframeModel,
+    latent: Tensor,
+    levels: DdimLevels,
+    *,
+    text: TextCondition,
+    control: DepthControl,
+    control_every: int,
 ) -> Tensor:
+    kept, pool = (KeptResiduals() if control_every > 1 else None), GraphPool()
+
+    def predictor(is_kept_used: bool) -> RecordedFunction:
+        return RecordedFunction(
+            lambda sample, timestep: model.predict_noise(
+                sample, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used
+            ),
+            pool,
+        )
+
+    predict = {is_kept_used: predictor(is_kept_used) for is_kept_used in (False, True)}
     inverted = []
     latent = latent.float()
     for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
-        noise = model.predict_noise(latent, timestep, texts=(text,), control=control)
+        noise = predict[index % control_every != 0](latent, torch.tensor(timestep, device=latent.device))
         latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
         inverted.append(latent)
     return torch.stack(inverted)

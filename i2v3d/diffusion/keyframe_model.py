@@ -49,6 +49,21 @@ class DepthControl:
         )
 
 
+class KeptResiduals:
+    """Residuals of a ControlNet in memory that stays where it is, so that later steps may use them again."""
+
+    def __init__(self) -> None:
+        self.tensors: tuple[Tensor, ...] = ()
+
+    def put(self, residuals: tuple[Tensor, ...]) -> None:
+        """Keeps residuals, in the place of those before."""
+        if not self.tensors:
+            self.tensors = tuple(tensor.clone() for tensor in residuals)
+            return
+        for kept, tensor in zip(self.tensors, residuals, strict=True):
+            kept.copy_(tensor)
+
+
 @dataclass(frozen=True)
 class KeyframeModel:
     """The UNet and its ControlNet; both in one dtype and on one device."""
@@ -58,49 +73,76 @@ class KeyframeModel:
 
     @torch.no_grad()
     def predict_noise(
-        self, latents: Tensor, timestep: int, *, texts: tuple[TextCondition, ...], control: DepthControl
+        self,
+        latents: Tensor,
+        timestep: int | Tensor,
+        *,
+        texts: tuple[TextCondition, ...],
+        control: DepthControl,
+        kept: KeptResiduals | None = None,
+        is_kept_used: bool = False,
     ) -> Tensor:
         """The predicted noise of every branch.
 
         Args:
             latents: `branches*frames channels height width`, the frames of a branch together.
-            timestep: Training timestep.
+            timestep: Training timestep; a scalar on the device of the latents, or a number.
             texts: One prompt per branch.
             control: Depth of the frames, the same in every branch.
+            kept: Where the ControlNet's residuals are put, or come from.
+            is_kept_used: Whether they come from there, and the ControlNet is not asked.
 
         Returns:
-            The shape of `latents`, float32.
+            The shape of `latents`, float32; an injection may have the decoder see some frames more than once.
         """
         branches, frames = len(texts), control.depth.shape[0]
         dtype = self.unet.dtype
         sample = latents.to(dtype)
-        embeds = torch.cat([text.embeds for text in texts]).repeat_interleave(frames, dim=0).to(dtype)
         height, width = control.depth.shape[-2:]
-        # SDXL's micro-conditioning: original size, crop corner, target size; bfloat16 would round the sizes.
-        time_ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=latents.device)
-        added = {
-            "text_embeds": torch.cat([text.pooled for text in texts]).repeat_interleave(frames, dim=0).to(dtype),
-            "time_ids": time_ids.expand(branches * frames, -1),
+        # SDXL's micro-conditioning: original size, crop corner, target size; bfloat16 would round the sizes. Nothing
+        # here may come from the CPU's memory, since evaluations are recorded.
+        time_ids = torch.zeros(1, 6, device=latents.device)
+        time_ids[:, 0::4], time_ids[:, 1::4] = height, width
+        inputs = {
+            "encoder_hidden_states": torch.cat([text.embeds for text in texts])
+            .repeat_interleave(frames, dim=0)
+            .to(dtype),
+            "added_cond_kwargs": {
+                "text_embeds": torch.cat([text.pooled for text in texts]).repeat_interleave(frames, dim=0).to(dtype),
+                "time_ids": time_ids.expand(branches * frames, -1),
+            },
         }
-        residuals: dict[str, object] = {}
-        if control.scale:
-            down, middle = self.controlnet(
-                sample,
-                timestep,
-                encoder_hidden_states=embeds,
-                controlnet_cond=control.depth.to(dtype).repeat(branches, 1, 1, 1),
-                conditioning_scale=control.scale,
-                added_cond_kwargs=added,
-                return_dict=False,
-            )
-            residuals = {
-                "down_block_additional_residuals": [scaled_by_place(residual, control.strength) for residual in down],
-                "mid_block_additional_residual": scaled_by_place(middle, control.strength),
-            }
-        predicted = self.unet(
-            sample, timestep, encoder_hidden_states=embeds, added_cond_kwargs=added, return_dict=False, **residuals
+        residuals: tuple[Tensor, ...] = ()
+        if kept is not None and is_kept_used:
+            residuals = kept.tensors
+        elif control.scale:
+            residuals = self._residuals(sample, timestep, inputs, control, branches)
+            if kept is not None:
+                kept.put(residuals)
+        added = {
+            "down_block_additional_residuals": residuals[:-1],
+            "mid_block_additional_residual": residuals[-1],
+        }
+        return self.unet(sample, timestep, return_dict=False, **inputs, **(added if residuals else {}))[0].float()
+
+    def _residuals(
+        self,
+        sample: Tensor,
+        timestep: int | Tensor,
+        inputs: dict[str, object],
+        control: DepthControl,
+        branches: int,
+    ) -> tuple[Tensor, ...]:
+        """What the ControlNet adds: one per skip, outermost first, and one for the middle."""
+        down, middle = self.controlnet(
+            sample,
+            timestep,
+            controlnet_cond=control.depth.to(sample.dtype).repeat(branches, 1, 1, 1),
+            conditioning_scale=control.scale,
+            return_dict=False,
+            **inputs,
         )
-        return predicted[0].float()
+        return tuple(scaled_by_place(residual, control.strength) for residual in (*down, middle))
 
 
 def scaled_by_place(residual: Tensor, strength: Tensor | None) -> Tensor:

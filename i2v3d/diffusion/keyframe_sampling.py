@@ -6,17 +6,19 @@ and the prompt. The source is evaluated alone, once for all windows, and only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from i2v3d.diffusion.extended_attention import ExtendedAttention, Extension
-from i2v3d.diffusion.features import SourceFeatures
-from i2v3d.diffusion.injection import Injection, StepContext, sdxl_places
-from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
-from i2v3d.diffusion.masks import FrameMask
+from i2v3d.diffusion.features import FeatureKind
+from i2v3d.diffusion.graphs import GraphPool, RecordedFunction
+from i2v3d.diffusion.injection import FrameRepeats, Injection, StepContext, sdxl_places
+from i2v3d.diffusion.keyframe_model import DepthControl, KeptResiduals, KeyframeModel, TextCondition
+from i2v3d.diffusion.masks import FrameMask, picked_frames
 from i2v3d.diffusion.noise_levels import DdimLevels, ddim_move
 from i2v3d.diffusion.schedule import KeyframeSchedule, StepMasks
 from i2v3d.diffusion.windows import overlapping_windows
@@ -59,6 +61,10 @@ class KeyframeSettings:
         window: Frames generated jointly.
         overlap: Frames that neighbouring windows share.
         source_batch: Source frames evaluated at once; memory only, the result doesn't depend on it.
+        target_batch: Frames of all windows evaluated at once, never fewer than one window; memory only as well.
+        source_every: The source is evaluated at every so many steps only, and its features stay; 1 is exact.
+        control_every: The ControlNet is asked at every so many steps only; 1 is exact.
+        guided_until: Share of the steps that have guidance, 0 to 1; the rest evaluates the prompt alone. 1 is exact.
     """
 
     schedule: KeyframeSchedule
@@ -66,7 +72,11 @@ class KeyframeSettings:
     extension: Extension = "background"
     window: int = 4
     overlap: int = 1
-    source_batch: int = 4
+    source_batch: int = 8
+    target_batch: int = 16
+    source_every: int = 1
+    control_every: int = 1
+    guided_until: float = 1.0
 
 
 def start_latents(inverted: Tensor, noise: Tensor, is_visible: Tensor) -> Tensor:
@@ -105,27 +115,29 @@ def sample_keyframes(
     """
     run = _KeyframeRun(model=model, prompts=prompts, control=control, guide=guide, settings=settings)
     windows = overlapping_windows(start.shape[0], size=settings.window, overlap=settings.overlap)
-    extensions = {window: run.extension(window) for window in windows}
     latents = start.float()
     with Injection(sdxl_places(model.unet)) as injection:
+        source = _SourceBranch(run, injection)
+        evaluations = [_JointWindows(joint, run, source) for joint in _joined(windows, settings.target_batch)]
         for step, level in enumerate(reversed(range(levels.steps))):
             masks = settings.schedule.masks_at(
                 step, is_foreground=guide.is_foreground, is_visible=guide.is_visible, strength=guide.strength
             )
-            timestep = levels.timesteps[level]
-            source = run.source_features(injection, guide.inverted[level], timestep, masks)
+            timestep = torch.tensor(levels.timesteps[level], device=latents.device)
+            if step % settings.source_every == 0 or step == 0:
+                source.evaluate(guide.inverted[level], timestep, masks.kinds)
             total, count = torch.zeros_like(latents), torch.zeros(len(latents), 1, 1, 1, device=latents.device)
-            for window in windows:
-                context = run.step_context(window, masks, source, extensions[window])
-                with injection.replaying(context):
-                    noise = run.guided_noise(latents[window.start : window.stop], timestep, window)
-                total[window.start : window.stop] += ddim_move(
-                    latents[window.start : window.stop],
+            for joint in evaluations:
+                noise = joint.guided_noise(injection, latents, timestep, step=step, masks=masks)
+                moved = ddim_move(
+                    picked_frames(latents, joint.listed),
                     noise,
                     alpha=levels.alphas[level],
                     to_alpha=levels.alpha_before(level),
                 )
-                count[window.start : window.stop] += 1
+                for window, part in zip(joint.windows, moved.split([len(w) for w in joint.windows]), strict=True):
+                    total[window.start : window.stop] += part
+                    count[window.start : window.stop] += 1
             latents = total / count
             if on_step:
                 on_step(step + 1)
@@ -147,49 +159,169 @@ class _KeyframeRun:
         height, width = self.guide.inverted.shape[-2:]
         return height, width
 
-    def extension(self, window: range) -> ExtendedAttention | None:
-        """The window's attention across frames; made once, so that its indices are."""
-        if self.settings.extension == "none":
-            return None
-        is_foreground = FrameMask(self.guide.is_foreground).window(window)
-        return ExtendedAttention(self.settings.extension, is_foreground=is_foreground, latent_size=self.latent_size)
-
-    def source_features(
-        self, injection: Injection, inverted: Tensor, timestep: int, masks: StepMasks
-    ) -> SourceFeatures:
-        """Features of the source at a step, of all frames; empty if the step injects nothing."""
-        kinds = masks.kinds
-        if not kinds:
-            return SourceFeatures({})
-
-        def evaluate(chunk: range) -> Callable[[], object]:
-            return lambda: self.model.predict_noise(
-                inverted[chunk.start : chunk.stop],
-                timestep,
-                texts=(self.prompts.inversion,),
-                control=self.control.window(chunk),
-            )
-
-        chunks = overlapping_windows(inverted.shape[0], size=self.settings.source_batch, overlap=0)
-        return SourceFeatures.concatenated([injection.record(evaluate(chunk), kinds) for chunk in chunks])
-
-    def step_context(
-        self, window: range, masks: StepMasks, source: SourceFeatures, extension: ExtendedAttention | None
-    ) -> StepContext:
-        return StepContext(
-            latent_size=self.latent_size,
-            source=source.window(window),
-            attention_mask=masks.attention and masks.attention.window(window),
-            convolution_mask=masks.convolution and masks.convolution.window(window),
-            extension=extension,
+    def predict_source(self, inverted: Tensor, timestep: Tensor, chunk: range) -> Tensor:
+        """The source branch of some frames."""
+        return self.model.predict_noise(
+            inverted, timestep, texts=(self.prompts.inversion,), control=self.control.window(chunk)
         )
 
-    def guided_noise(self, latents: Tensor, timestep: int, window: range) -> Tensor:
-        """Classifier-free guidance over the two target branches."""
-        negative, prompt = self.model.predict_noise(
-            latents.repeat(2, 1, 1, 1),
+    def predict_targets(
+        self, latents: Tensor, timestep: Tensor, frames: range, *, mode: _Mode, kept: KeptResiduals | None
+    ) -> Tensor:
+        """Classifier-free guidance over the two target branches, for each frame of each window."""
+        texts = (self.prompts.negative, self.prompts.prompt) if mode.is_guided else (self.prompts.prompt,)
+        noise = self.model.predict_noise(
+            latents.repeat(len(texts), 1, 1, 1),
             timestep,
-            texts=(self.prompts.negative, self.prompts.prompt),
-            control=self.control.window(window),
-        ).chunk(2)
+            texts=texts,
+            control=self.control.window(frames),
+            kept=kept,
+            is_kept_used=mode.is_control_kept,
+        )
+        if not mode.is_guided:
+            return noise
+        negative, prompt = noise.chunk(2)
         return negative + self.settings.guidance_scale * (prompt - negative)
+
+
+@dataclass(frozen=True)
+class _Mode:
+    """What an evaluation of the targets consists of; evaluations of one mode are recorded as one.
+
+    Attributes:
+        kinds: Features that are injected.
+        is_guided: Whether the negative prompt is evaluated too.
+        is_control_kept: Whether the ControlNet's residuals are those of an earlier step.
+    """
+
+    kinds: frozenset[FeatureKind]
+    is_guided: bool
+    is_control_kept: bool
+
+
+class _SourceBranch:
+    """The source's features at the current step, of all frames, in memory that stays where it is.
+
+    Attributes:
+        features: By layer, `frames ...`; empty until something is injected.
+        pool: Memory of the run's recorded evaluations.
+    """
+
+    def __init__(self, run: _KeyframeRun, injection: Injection) -> None:
+        self.features: dict[str, Tensor] = {}
+        self.pool = GraphPool()
+        self._run = run
+        self._injection = injection
+        self._frames = run.guide.inverted.shape[1]
+        self._chunks = overlapping_windows(self._frames, size=run.settings.source_batch, overlap=0)
+        self._recorded: dict[tuple[frozenset[FeatureKind], range], RecordedFunction] = {}
+
+    def evaluate(self, inverted: Tensor, timestep: Tensor, kinds: frozenset[FeatureKind]) -> None:
+        """Makes `features` those of a step; leaves them alone if the step injects nothing."""
+        for chunk in self._chunks if kinds else ():
+            if (kinds, chunk) not in self._recorded:
+                self._recorded[kinds, chunk] = RecordedFunction(partial(self._evaluate, kinds, chunk), self.pool)
+            self._recorded[kinds, chunk](inverted[chunk.start : chunk.stop], timestep)
+
+    def _evaluate(self, kinds: frozenset[FeatureKind], chunk: range, inverted: Tensor, timestep: Tensor) -> Tensor:
+        def store(name: str, output: Tensor) -> Tensor:
+            if name not in self.features:
+                self.features[name] = output.new_empty((self._frames, *output.shape[1:]))
+            return self.features[name][chunk.start : chunk.stop].copy_(output)
+
+        self._injection.record(lambda: self._run.predict_source(inverted, timestep, chunk), kinds, store=store)
+        return inverted
+
+
+class _JointWindows:
+    """Windows that are evaluated together: a frame that two of them share goes once through the encoder.
+
+    Attributes:
+        windows: Neighbouring windows.
+        listed: The frames of each window after those of another.
+    """
+
+    def __init__(self, windows: tuple[range, ...], run: _KeyframeRun, source: _SourceBranch) -> None:
+        device = run.guide.inverted.device
+        self.windows = windows
+        self.listed = tuple(frame for window in windows for frame in window)
+        self._run = run
+        self._source = source
+        self._frames = range(windows[0].start, windows[-1].stop)
+        self._source_frames = torch.tensor(self.listed, device=device)
+        self._repeats = FrameRepeats(len(self._frames), self._source_frames - self._frames.start)
+        # Made once, so that its indices are.
+        self._extension = ExtendedAttention(
+            run.settings.extension,
+            is_foreground=FrameMask(run.guide.is_foreground).window(self.listed),
+            latent_size=run.latent_size,
+            windows=tuple(len(window) for window in windows),
+        )
+        self._masks: dict[FeatureKind, FrameMask] = {}
+        self._recorded: dict[_Mode, RecordedFunction] = {}
+        self._kept: dict[bool, KeptResiduals] = {}
+
+    def guided_noise(
+        self, injection: Injection, latents: Tensor, timestep: Tensor, *, step: int, masks: StepMasks
+    ) -> Tensor:
+        """The guided noise of `listed` at a step, `listed channels height width`.
+
+        Args:
+            injection: In place on the model.
+            latents: `frames channels height width`, of the whole clip.
+            timestep: Scalar.
+            step: Zero-based index of the step.
+            masks: Of the step, for the whole clip.
+        """
+        mode = self._mode(step, masks.kinds)
+        if mode not in self._recorded:
+            self._recorded[mode] = RecordedFunction(partial(self._guided_noise, injection, mode), self._source.pool)
+        self._assign("attention", masks.attention)
+        self._assign("convolution", masks.convolution)
+        return self._recorded[mode](picked_frames(latents, self._frames), timestep)
+
+    def _mode(self, step: int, kinds: frozenset[FeatureKind]) -> _Mode:
+        """How a step is evaluated; residuals are kept for as long as the branches stay the same."""
+        settings = self._run.settings
+        is_guided = step < round(settings.guided_until * settings.schedule.steps)
+        if settings.control_every == 1:
+            return _Mode(kinds, is_guided, is_control_kept=False)
+        is_kept = is_guided in self._kept and step % settings.control_every != 0
+        self._kept.setdefault(is_guided, KeptResiduals())
+        return _Mode(kinds, is_guided, is_control_kept=is_kept)
+
+    def _assign(self, kind: FeatureKind, mask: FrameMask | None) -> None:
+        """Brings a mask of the step where recorded evaluations read it."""
+        if mask is None:
+            return
+        is_set = mask.window(self.listed).is_set
+        if kind in self._masks:
+            self._masks[kind].assign(is_set)
+        else:
+            self._masks[kind] = FrameMask.changing(is_set)
+
+    def _guided_noise(self, injection: Injection, mode: _Mode, latents: Tensor, timestep: Tensor) -> Tensor:
+        context = StepContext(
+            latent_size=self._run.latent_size,
+            source=self._source.features,
+            source_frames=self._source_frames,
+            attention_mask=self._masks["attention"] if "attention" in mode.kinds else None,
+            convolution_mask=self._masks["convolution"] if "convolution" in mode.kinds else None,
+            extension=self._extension,
+            repeats=self._repeats,
+        )
+        with injection.replaying(context):
+            return self._run.predict_targets(
+                latents, timestep, self._frames, mode=mode, kept=self._kept.get(mode.is_guided)
+            )
+
+
+def _joined(windows: tuple[range, ...], most_frames: int) -> Iterator[tuple[range, ...]]:
+    """Runs of windows of at most so many frames in all, but never less than one window."""
+    joined: tuple[range, ...] = ()
+    for window in windows:
+        if joined and sum(map(len, joined)) + len(window) > most_frames:
+            yield joined
+            joined = ()
+        joined = (*joined, window)
+    yield joined

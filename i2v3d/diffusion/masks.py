@@ -6,6 +6,8 @@ resolution works. Resizing is by nearest neighbour: a mask stays a mask, and eac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,6 +28,13 @@ def token_grid(tokens: int, latent_size: tuple[int, int]) -> tuple[int, int]:
         message = f"a latent of {latent_size[0]}x{latent_size[1]} has no level of {tokens} tokens"
         raise ValueError(message)
     return height, width
+
+
+def picked_frames(tensor: Tensor, frames: Sequence[int]) -> Tensor:
+    """Some of the frames along the first dimension, as a view where they are a run."""
+    if isinstance(frames, range):
+        return tensor[frames.start : frames.stop]
+    return tensor.index_select(0, torch.tensor(frames, device=tensor.device))
 
 
 class FrameMask:
@@ -54,20 +63,36 @@ class FrameMask:
         """The number of frames."""
         return self.is_set.shape[0]
 
+    @classmethod
+    def changing(cls, is_set: Tensor) -> FrameMask:
+        """A mask that `assign` may change later; never taken for one that is set everywhere."""
+        mask = cls(is_set.clone())
+        mask.is_everywhere = False
+        return mask
+
+    def assign(self, is_set: Tensor) -> None:
+        """Changes the mask in place, at every size that was asked for: whoever holds a tensor of it sees the change."""
+        self.is_set.copy_(is_set)
+        for (height, width), resized in self._resized.items():
+            resized.copy_(self._at(height, width))
+
     def at(self, height: int, width: int) -> Tensor:
         """The mask at a size: `frames height width`, bool."""
         if (height, width) not in self._resized:
-            resized = functional.interpolate(self.is_set[None].float(), size=(height, width), mode="nearest")
-            self._resized[height, width] = resized[0] > 0.5
+            self._resized[height, width] = self._at(height, width)
         return self._resized[height, width]
+
+    def _at(self, height: int, width: int) -> Tensor:
+        resized = functional.interpolate(self.is_set[None].float(), size=(height, width), mode="nearest")
+        return resized[0] > 0.5
 
     def tokens(self, tokens: int, latent_size: tuple[int, int]) -> Tensor:
         """The mask on the token grid of a level: `frames tokens`, bool, rows first."""
         return self.at(*token_grid(tokens, latent_size)).flatten(1)
 
-    def window(self, frames: range) -> FrameMask:
-        """The mask of a run of frames."""
-        return FrameMask(self.is_set[frames.start : frames.stop])
+    def window(self, frames: Sequence[int]) -> FrameMask:
+        """The mask of some of the frames, in the order given."""
+        return FrameMask(picked_frames(self.is_set, frames))
 
     def reversed_in_time(self) -> FrameMask:
         """The mask of the clip played backwards."""

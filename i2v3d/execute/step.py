@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -158,7 +159,10 @@ class StepRunner:
     ) -> Mapping[str, Any]:
         with self._workers.worker(task.stage) as worker:
             try:
-                return worker.run(dict(request), task.stage.resources.timeout_s, on_progress)
+                answer = worker.run(dict(request), task.stage.resources.timeout_s, on_progress)
+                if "failed" in answer and task.stage.resources.gpu:
+                    worker.end()  # what it left on the device goes with it
+                return answer
             except StepTimeoutError:
                 return {
                     "failed": {"message": f"still running after {task.stage.resources.timeout_s:g} s, so it was ended"}
@@ -295,7 +299,10 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
 def _with_users_names(task: Task, message: str) -> str:
     """Returns the message with the users' file names for the neutral ones that a step sees."""
     for field, value in task.inputs.items():
-        if isinstance(value, SourceInput):
+        if isinstance(value, SourceInput) and value.path.is_dir():
+            # A folder's neutral name may be a word of the message; its whole place is none.
+            message = re.sub(rf"\S*/in/{re.escape(field + value.path.suffix)}(?![\w.-])", str(value.path), message)
+        elif isinstance(value, SourceInput):
             message = message.replace(f"{field}{value.path.suffix}", value.path.name)
     return message
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import random
@@ -95,9 +96,10 @@ def main() -> None:
 def run_step(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> Json:
     """Runs one step and returns the answer; everything that goes wrong is in the answer."""
     started = time.perf_counter()
-    with _captured(request["log"]):
+    with _captured(request["log"]), _logged_warnings() as logged:
         try:
             done = _run(request, tell, backends)
+            done["warnings"] += logged
         # A stage may raise anything, SystemExit included; the engine makes a StageError of it.
         except BaseException as error:  # noqa: BLE001
             traceback.print_exc()
@@ -221,6 +223,20 @@ def _captured(log: str) -> Iterator[None]:
         sys.stdout.flush()
         sys.stderr.flush()
         _point_at(os.devnull, (1, 2), os.O_WRONLY)
+
+
+@contextlib.contextmanager
+def _logged_warnings() -> Iterator[list[tuple[str, str]]]:
+    """Gathers what this package logs as a warning, for backends have no other way to tell; see `StepWorkDir.warn`."""
+    gathered: list[tuple[str, str]] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: gathered.append((record.getMessage(), getattr(record, "field", "")))  # type: ignore[method-assign]
+    logger = logging.getLogger("i2v3d")
+    logger.addHandler(handler)
+    try:
+        yield gathered
+    finally:
+        logger.removeHandler(handler)
 
 
 def _point_at(path: str, descriptors: tuple[int, ...], flags: int) -> None:

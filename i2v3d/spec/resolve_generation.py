@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from i2v3d.backends.weights import MODELS, Model
+from i2v3d.backends.weights import MODELS, Model, commit_of, reference_file
 from i2v3d.spec import resolved_generation as resolved
 from i2v3d.spec.model.models import is_repository
 from i2v3d.spec.references import find_folder
@@ -32,7 +32,7 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
             noise_augmentation=spec.interpolate.noise_augmentation,
         ),
         clip_guidance=_clip_guidance(spec),
-        models=tuple(_choice(collector, model, getattr(spec.models, model.role)) for model in MODELS),
+        models=_choices(collector, spec),
         precision=cast(resolved.Precision, spec.models.precision),
     )
 
@@ -110,13 +110,30 @@ def _customization(spec: Spec) -> resolved.Customization | None:
     )
 
 
+def _choices(collector: Collector, spec: Spec) -> tuple[resolved.ModelChoice, ...]:
+    """Returns what each role's weights are; SDXL's own autoencoder where only its folder is given and holds one."""
+    choices = {model.role: _choice(collector, model, getattr(spec.models, model.role)) for model in MODELS}
+    base = choices["sdxl"].folder
+    if spec.models.sdxl_vae is None and base is not None and (base / "vae").is_dir():
+        choices["sdxl_vae"] = resolved.ModelChoice("sdxl_vae", "", "", base / "vae")
+    return tuple(choices.values())
+
+
 def _choice(collector: Collector, model: Model, given: str | None) -> resolved.ModelChoice:
     if given is None:
-        return resolved.ModelChoice(model.role, model.repo, model.revision)
+        return _of_the_hub(collector, model.role, model.repo, model.revision)
     path: SpecPath = ("models", model.role)
     if is_repository(given):
         repo, _, revision = given.partition("@")
         pinned = model.revision if repo == model.repo else ""
-        return resolved.ModelChoice(model.role, repo, revision or pinned)
+        return _of_the_hub(collector, model.role, repo, revision or pinned)
     folder = find_folder(collector, path, given, f"folder of {model.title}")
     return resolved.ModelChoice(model.role, "", "", folder or Path(os.devnull))
+
+
+def _of_the_hub(collector: Collector, role: str, repo: str, revision: str) -> resolved.ModelChoice:
+    """Returns a choice at the commit that its revision is on this machine, so that the commit is in keys."""
+    file = reference_file(repo, revision)
+    if file is not None:
+        collector.files_read.append(file)
+    return resolved.ModelChoice(role, repo, commit_of(repo, revision))

@@ -68,10 +68,15 @@ class Node:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def blamed(self, field: str = "") -> str:
-        """Returns the spec path that an error or warning about one of the origins points at, or "".
+        """Returns the spec path that an error or warning about an origin or a role of weights points at, or "".
 
         Without a field: that of the user's file that the step reads, else the first of the origins.
         """
+        of_input = self.inputs.get(field)
+        if isinstance(of_input, SourceFile) and of_input.spec_path:
+            return of_input.spec_path
+        if any(getattr(model, "role", "") == field for model in getattr(self.params, "models", ())):
+            return f"models.{field}"
         files = (ref.spec_path for ref in self.inputs.values() if isinstance(ref, SourceFile) and ref.spec_path)
         return self.origins.get(field) or next(iter([*files, *self.origins.values()]), "")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from i2v3d.backends.weight_files import check_fit, check_part, find_part, weight_variant
+from i2v3d.backends.weight_files import check_fits, check_part, find_part, weight_variant
 from i2v3d.diffusion.keyframe_model import TextCondition
 from i2v3d.errors import StageError
 
@@ -65,8 +65,7 @@ def load_controlnet_depth(files: ModelFiles, device: torch.device) -> ControlNet
     """Returns the depth ControlNet of SDXL."""
     from diffusers import ControlNetModel
 
-    if "sdxl" in files.folders:
-        check_fit("controlnet_depth", files.folders["controlnet_depth"], files.folders["sdxl"])
+    check_fits("controlnet_depth", files.folders)
     return _model(ControlNetModel, files, "controlnet_depth", "").to(device)
 
 
@@ -144,8 +143,7 @@ def load_svd_controlnet(files: ModelFiles, device: torch.device) -> SvdControlNe
     """Returns the depth ControlNet of SVD."""
     from i2v3d.diffusion.svd_controlnet import SvdControlNet
 
-    if "svd" in files.folders:
-        check_fit("svd_controlnet_depth", files.folders["svd_controlnet_depth"], files.folders["svd"])
+    check_fits("svd_controlnet_depth", files.folders)
     return _model(SvdControlNet, files, "svd_controlnet_depth", "controlnet").to(device)
 
 
@@ -242,7 +240,8 @@ def _tell_what_is_cut(tokenizer: Any, prompt: str) -> None:  # a tokenizer of tr
     given, length = tokenizer(prompt, truncation=False, verbose=False).input_ids, tokenizer.model_max_length
     if len(given) > length:
         left_out = tokenizer.decode(given[length - 1 : -1])
-        _LOG.warning("the prompt has %d tokens, SDXL reads %d; left out: `%s`", len(given), length, left_out)
+        message = "the prompt has %d tokens, SDXL reads %d; left out: `%s`"
+        _LOG.warning(message, len(given), length, left_out, extra={"field": "prompt"})
 
 
 def _be_quiet() -> None:
