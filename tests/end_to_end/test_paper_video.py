@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-for library in ("torch", "diffusers", "transformers", "peft"):
-    pytest.importorskip(library, reason="needs the extra i2v3d[diffusion]")
-
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import ROOT, i2v3d
+
+for library in ("torch", "diffusers", "transformers", "peft"):
+    pytest.importorskip(library, reason="needs the extra i2v3d[diffusion]")
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
