@@ -43,7 +43,7 @@ class FoundWeights:
     @property
     def licence(self) -> str:
         """Licence as one line; of other weights than the published ones nothing is known."""
-        return find_model(self.choice.role).licence if self.is_published else "not known: see where you got them"
+        return find_model(self.choice.role).licence if self.is_published else "see where you got them"
 
     @property
     def is_commercial(self) -> bool | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from i2v3d.backends.weights import find_model
 from i2v3d.errors import StageError
 
 _DIFFUSERS = "diffusion_pytorch_model"
@@ -216,7 +217,8 @@ def _advice(folder: Path) -> str:
 
 
 def _wrong(part: Part, folder: Path, why: str) -> StageError:
-    return StageError(f"{folder} is no `{part.role}`: {why}", hint=f"see `models.{part.role}`", field=part.role)
+    title = find_model(part.role).title
+    return StageError(f"{folder} is no `{part.role}`: {why}", hint=f"give a folder of {title}", field=part.role)
 
 
 def _layout(role: str) -> str:

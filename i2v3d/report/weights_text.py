@@ -34,7 +34,7 @@ def weights_text(weights: Iterable[FoundWeights]) -> str:
             state = f"to download: {model.download_mb / 1000:.1f} GB"
             missing_mb += model.download_mb
         else:
-            state = "MISSING"
+            state = "MISSING" if found.choice.folder is None else "NOT USABLE"
         rows.append((found.choice.role, found.source, state, _COMMERCIAL[found.is_commercial], found.licence))
     table = columns_text([("weights", "source", "", "", "licence"), *rows])
     return f"{table}\nto download in all: {missing_mb / 1000:.1f} GB" if missing_mb else table
@@ -55,10 +55,14 @@ def memory_text(graph: StageGraph, scene: Scene, device: DeviceFacts | None, why
     budget_gb = float("inf") if device is None else device.budget_gb
     host_gb = 0.0 if device is None else device.host_gb / 2
     if device is None:
-        first = f"memory: no device, {why_none}"
+        first = f"memory: {why_none}; with all of it to hand it would be"
     else:
         title = f" ({device.title})" if device.title else ""
-        first = f"memory: budget {device.budget_gb:.1f} GB of {device.name}{title}, {device.total_gb:.1f} GB in all"
+        first = (
+            f"memory: a budget of {device.budget_gb:.1f} GB of {device.name}{title}, {device.total_gb:.1f} GB in all"
+        )
+    if device is not None and device.name == "cpu" and scene.generation.precision != "fp32":
+        first += "; a CPU is faster with `models: {precision: fp32}`"
     rows = []
     for name, needs_gb, summary in _estimates(graph, scene, budget_gb, host_gb):
         fits = "" if needs_gb <= budget_gb else "  MORE THAN THE BUDGET"
