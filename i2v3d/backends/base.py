@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout
     from i2v3d.spec.resolved import MeshShape, Prompts
     from i2v3d.spec.resolved_generation import (
+        ClipFeatures,
         ClipSampling,
         Customization,
         Extension,
@@ -319,7 +320,7 @@ class ClipTask:
     prompt: str
     sampling: ClipSampling
     depth: float
-    features: FeatureLengths | None
+    features: ClipFeatures | None
     models: ModelFiles
     seed: int
 

@@ -268,7 +268,7 @@ def _clip_memory(
         + features,
         (unet + controlnet + others if residency == "all" else 0.0) + max(encoding, decoding),
     )
-    return ClipMemory(residency, storage, chunk, 0 if chunk is None else chunk // 4, needs_gb)
+    return ClipMemory(residency, storage, chunk, 0 if chunk is None else chunk // 2, needs_gb)
 
 
 def _in_words(residency: Residency) -> str:

@@ -31,6 +31,7 @@ def resolve_generation(collector: Collector, spec: Spec, timing: Timing, names: 
             motion_bucket=spec.interpolate.motion_bucket,
             noise_augmentation=spec.interpolate.noise_augmentation,
         ),
+        clip_guidance=_clip_guidance(spec),
         models=_choices(collector, spec),
         precision=cast(resolved.Precision, spec.models.precision),
     )
@@ -75,6 +76,16 @@ def _guidance(collector: Collector, spec: Spec, timing: Timing, names: tuple[str
             attention_until_background=features.attention_until.background,
         ),
         extended_attention=cast(resolved.Extension, given.extended_attention),
+    )
+
+
+def _clip_guidance(spec: Spec) -> resolved.ClipGuidance:
+    """Returns the guidance between keyframes; `guidance` holds for it, too, where `interpolate` doesn't say other."""
+    given = spec.interpolate
+    features = None if spec.guidance.features is None else given.features
+    return resolved.ClipGuidance(
+        depth=spec.guidance.depth if given.depth is None else given.depth,
+        features=None if features is None else resolved.ClipFeatures(features.conv_until, features.attention_until),
     )
 
 

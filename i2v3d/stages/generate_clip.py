@@ -16,7 +16,7 @@ from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.backends.base import ClipGenerator, ClipTask
 from i2v3d.backends.catalog import is_run_by
-from i2v3d.spec.resolved_generation import ClipSampling, FeatureLengths, Precision
+from i2v3d.spec.resolved_generation import ClipFeatures, ClipSampling, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.depth_range import DepthRange, depth_range_ref
 from i2v3d.stages.generate_keyframes import keyframe_ref
@@ -66,7 +66,7 @@ class Params:
     prompt: str
     sampling: ClipSampling
     depth: float
-    features: FeatureLengths | None
+    features: ClipFeatures | None
     strengths: tuple[tuple[float, ...], ...]
     precision: Precision
     models: tuple[HubModel, ...]
@@ -85,6 +85,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
     if not is_run_by(scene.backends, "interpolate", "generate_clip"):
         return
     generation, guidance = scene.generation, scene.generation.guidance
+    clip_guidance = generation.clip_guidance
     objects = tuple(thing.name for thing in scene.drawn)
     backend = scene.backends["interpolate"]
     roles = _ROLES[backend]
@@ -98,8 +99,8 @@ def nodes(scene: Scene) -> Iterator[Node]:
                 fps=scene.output.fps,
                 prompt=scene.photo.prompt,
                 sampling=generation.clips,
-                depth=guidance.depth,
-                features=guidance.features,
+                depth=clip_guidance.depth,
+                features=clip_guidance.features,
                 strengths=tuple(guidance.strengths_at(frame, objects) for frame in between),
                 precision=generation.precision,
                 models=hub_models(scene, roles),
@@ -119,8 +120,8 @@ def nodes(scene: Scene) -> Iterator[Node]:
                 "sampling": "interpolate",
                 "prompt": "source.prompt",
                 "fps": "output.fps",
-                "depth": "guidance.depth",
-                "features": "guidance.features",
+                "depth": "guidance.depth" if clip_guidance.depth == guidance.depth else "interpolate.depth",
+                "features": "interpolate.features" if guidance.features else "guidance.features",
                 "strengths": "guidance.strength",
                 "precision": "models.precision",
                 "models": "models",
