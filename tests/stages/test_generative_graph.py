@@ -11,7 +11,14 @@ from i2v3d.compile.graph import StageGraph
 from i2v3d.compile.scene import compile_scene
 from i2v3d.spec import load_scene
 from i2v3d.spec.resolved import Keyframing
-from i2v3d.spec.resolved_generation import Generation, Guidance, KeyframeSampling, ModelChoice
+from i2v3d.spec.resolved_generation import (
+    ClipFeatures,
+    ClipGuidance,
+    Generation,
+    Guidance,
+    KeyframeSampling,
+    ModelChoice,
+)
 from i2v3d.stages import load_stages
 from i2v3d.stages.base import OutputRef, SourceFile
 from tests.hand_made_scene import scene as hand_made
@@ -113,3 +120,13 @@ def test_a_folder_of_weights_is_an_input_and_a_repository_a_parameter():
     node = graph("paper", models=own)["keyframes"]
     assert node.inputs["sdxl"] == SourceFile(folder, "models.sdxl")
     assert [model.role for model in node.params.models] == ["sdxl_vae", "controlnet_depth"]
+
+
+def test_clips_are_guided_by_their_own_lengths_of_features():
+    guidance = ClipGuidance(depth=0.5, features=ClipFeatures(0.3, 0.7))
+    nodes = graph("paper", clip_guidance=guidance)
+    params = nodes["interpolate[0-4]"].params
+    assert (params.depth, params.features) == (guidance.depth, guidance.features)
+    assert nodes["keyframes"].params.features == Guidance().features
+    assert nodes["interpolate[0-4]"].origins["depth"] == "interpolate.depth"
+    assert graph("paper")["interpolate[0-4]"].origins["depth"] == "guidance.depth"
