@@ -202,8 +202,6 @@ def resolve_rig(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Cam
     follow = camera.follow
     if follow is not None and follow.object not in names:
         collector.unknown(collector.below(("camera", "follow"), "object"), follow.object, names)
-    if camera.depth_of_field is not None:
-        collector.not_yet(("camera", "depth_of_field"), "depth of field is", "write `off`, or leave it out")
     hand = camera.handheld
     return CameraRig(
         CameraFollow(follow.object, follow.lag, cast(Literal["moving", "turning"], follow.by)) if follow else None,
