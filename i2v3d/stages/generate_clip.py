@@ -16,6 +16,7 @@ from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.backends.base import ClipGenerator, ClipTask
 from i2v3d.backends.catalog import is_run_by
+from i2v3d.errors import StageError
 from i2v3d.spec.resolved_generation import ClipFeatures, ClipSampling, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.depth_range import DepthRange, depth_range_ref
@@ -146,7 +147,11 @@ def nodes(scene: Scene) -> Iterator[Node]:
     resources=Resources(cpu=1, memory_gb=8.0, gpu=1, timeout_s=6 * 3600.0),
 )
 def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -> Outputs:
-    """Generates the frames of one interval."""
+    """Generates the frames of one interval.
+
+    Raises:
+        StageError: The backend gave another number of frames.
+    """
     clip_range = None if inputs.range is None else inputs.range.read()
     frames = tuple(
         guided_frame(colour.read(), passes.read(), strengths, clip_range)
@@ -170,9 +175,11 @@ def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -
         seed=params.seed,
         negative_prompt=params.negative_prompt,
     )
+    pictures = backend.generate(task, work.progress)
+    if len(pictures) != len(frames):
+        raise StageError(f"the backend made {len(pictures)} frames where {len(frames)} were asked for")
     outputs = Outputs(Frames(work.output("frames")))
     outputs.frames.path.mkdir()
-    pictures = backend.generate(task, work.progress)
     count = len(frames) if params.is_final else len(frames) - 1
     for index, picture in enumerate(pictures[:count]):
         outputs.frames.item(index).write(picture)

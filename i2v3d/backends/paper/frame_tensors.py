@@ -52,7 +52,8 @@ def frame_tensors(frames: Sequence[GuidedFrame], *, multiple: int, device: torch
         multiple: Both sides are padded to a multiple of it.
         device: Where the tensors go.
     """
-    padding = Padding(*frames[0].depth.shape, multiple)
+    height, width = frames[0].depth.shape
+    padding = Padding(height, width, multiple)
 
     def stacked(arrays: list[Array]) -> Tensor:
         return torch.from_numpy(np.stack([padding.pad(array) for array in arrays])).to(device)

@@ -134,10 +134,9 @@ def generate_pictures(
         memory: What is kept where.
         progress: Called as the run goes on.
     """
-    time_ids = (task.fps - 1, float(task.sampling.motion_bucket), task.sampling.noise_augmentation)
     with models.sampling():
         latents = generate_latents(
-            VideoModel(models.unet, models.controlnet, time_ids=time_ids),
+            VideoModel(models.unet, models.controlnet, time_ids=time_ids(task)),
             clip,
             levels=EulerLevels.of(models.scheduler, task.sampling.steps),
             settings=video_settings(task),
@@ -147,6 +146,11 @@ def generate_pictures(
     progress(_SAMPLED, "decoding")
     with models.decoding() as vae:
         return decode_clip(vae, latents[0], chunk=memory.decode_chunk, overlap=memory.decode_overlap)
+
+
+def time_ids(task: ClipTask) -> tuple[float, float, float]:
+    """SVD's micro-conditioning; it was trained on frames per second less one."""
+    return task.fps - 1, float(task.sampling.motion_bucket), task.sampling.noise_augmentation
 
 
 def video_settings(task: ClipTask) -> VideoSettings:

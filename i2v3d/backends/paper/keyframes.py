@@ -29,6 +29,7 @@ from i2v3d.backends.paper.loading import (
 )
 from i2v3d.backends.paper.lora import apply_lora
 from i2v3d.backends.paper.residency import on_device, taking_turns
+from i2v3d.diffusion.graphs import recording_off
 from i2v3d.diffusion.inversion import invert_keyframes
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel
 from i2v3d.diffusion.keyframe_sampling import (
@@ -179,7 +180,8 @@ def generate_pictures(
 def _sampling_on(device: torch.device, model: KeyframeModel, memory: KeyframeMemory) -> Iterator[None]:
     """Inside, the UNet and the ControlNet can be evaluated on the device."""
     if memory.residency == "taking turns":
-        with taking_turns((model.unet, model.controlnet), device):
+        # A recorded evaluation would look for the weights where they were when it was recorded.
+        with taking_turns((model.unet, model.controlnet), device), recording_off():
             yield
     else:
         with on_device(model.unet, device), on_device(model.controlnet, device):
@@ -212,6 +214,7 @@ def _settings(task: KeyframeTask, memory: KeyframeMemory) -> KeyframeSettings:
         window=task.sampling.window,
         overlap=task.sampling.overlap,
         source_batch=memory.source_batch,
+        target_batch=memory.target_batch,
     )
 
 

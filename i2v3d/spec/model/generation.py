@@ -116,7 +116,7 @@ class Guidance(SpecPart):
 
     strength: Strength = documented(
         [StrengthKey(at=Moment(0.0, "frame"), value=1.0)],
-        "Scales everything together; may be keyed over time.",
+        "Scales everything together; may be keyed over time. 0 leaves the render out, 1 is the paper's.",
         examples=(1.0, [{"at": "0s", "value": 1.0}, {"at": "2s", "value": 0.4}]),
     )
     depth: Annotated[Number, in_range(0, 2)] = documented(1.0, "Scale of the depth condition.", examples=(1.0,))
@@ -166,7 +166,9 @@ class Keyframes(SpecPart):
     steps: Annotated[Count, in_range(1, 1000)] = documented(50, "Denoising steps.", examples=(50,))
     guidance_scale: Annotated[Number, in_range(0, 50)] = documented(7.5, "Classifier-free guidance.", examples=(7.5,))
     window: Annotated[Count, in_range(1, 64)] = documented(4, "Keyframes generated together.", examples=(4,))
-    overlap: Annotated[Count, in_range(0, 63)] = documented(1, "Keyframes shared by windows.", examples=(1,))
+    overlap: Annotated[Count, in_range(0, 63)] = documented(
+        1, "Keyframes shared by windows, fewer than `window`; 0 makes each window a step of its own.", examples=(1,)
+    )
     negative_prompt: Text = documented(
         "",
         "What keyframes must not show, nor the frames that Wan VACE makes between them.",

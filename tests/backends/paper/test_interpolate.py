@@ -12,7 +12,7 @@ from i2v3d.backends.base import GuidedFrame
 from i2v3d.backends.memory import FrameSize, plan_clip
 from i2v3d.backends.paper.clip_run import ClipInputs, Direction, generate_latents
 from i2v3d.backends.paper.frame_tensors import frame_tensors
-from i2v3d.backends.paper.interpolate import SvdInterpolator, clip_guide, clip_inputs, video_settings
+from i2v3d.backends.paper.interpolate import SvdInterpolator, clip_guide, clip_inputs, time_ids, video_settings
 from i2v3d.backends.paper.kept_models import KeptModels
 from i2v3d.backends.paper.svd_conditions import image_latents, with_unconditional
 from i2v3d.backends.paper.svd_models import svd_models
@@ -45,7 +45,7 @@ class Prepared:
         self.models = networks(tiny_models)
         frames = frame_tensors(self.task.frames, multiple=64, device=CPU)
         self.clip = clip_inputs(self.task, frames, self.models)
-        self.model = VideoModel(self.models.unet, self.models.controlnet, time_ids=(23.0, 127.0, 0.02))
+        self.model = VideoModel(self.models.unet, self.models.controlnet, time_ids=time_ids(self.task))
         self.levels = EulerLevels.of(self.models.scheduler, self.task.sampling.steps)
 
     def latents(self, storage=None, **changes):
@@ -214,6 +214,35 @@ def test_without_features_the_reversed_clip_is_not_inverted(prepared):
     finally:
         hook.remove()
     assert len(calls) == 3 * prepared.task.sampling.steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fps": 12.0},
+        {"sampling": ClipSampling(steps=3, motion_bucket=20)},
+        {"sampling": ClipSampling(steps=3, noise_augmentation=0.2)},
+        {"sampling": ClipSampling(steps=3, guidance_scale=3.0)},
+        {"sampling": ClipSampling(steps=4)},
+    ],
+    ids=lambda changes: str(changes),
+)
+def test_each_number_of_the_sampling_counts(changes, tiny_models, usual):
+    change = relative_error(Prepared(tiny_models, **changes).latents(), usual)
+    # Equal inputs give equal bytes, so a number that is not read would change nothing at all.
+    assert change >= TOLERANCE / 10, f"moves the result by {change:.1e} only"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_runs_and_gives_a_finite_clip(precision, tiny_models):
+    task = clip_task(tiny_models, sampling=ClipSampling(steps=2))
+    task = replace(task, models=replace(task.models, precision=precision))
+    pictures = SvdInterpolator().generate(task, quiet)
+    assert [picture.shape for picture in pictures] == [(64, 128, 3)] * 3
+    for picture, keyframe in ((pictures[0], task.first), (pictures[-1], task.last)):
+        assert np.abs(picture.mean(axis=(0, 1)) - keyframe.mean(axis=(0, 1))).max() < 4
 
 
 def with_strength(frames, value):

@@ -150,10 +150,16 @@ def golden_task(case, tiny_models):
     "memory",
     [
         ROOMY,
-        KeyframeMemory("one network", source_batch=2, target_batch=4, is_vae_on_host=False, needs_gb=0.0),
-        KeyframeMemory("taking turns", source_batch=1, target_batch=1, is_vae_on_host=True, needs_gb=0.0),
+        pytest.param(
+            KeyframeMemory("one network", source_batch=2, target_batch=4, is_vae_on_host=False, needs_gb=0.0),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            KeyframeMemory("taking turns", source_batch=1, target_batch=1, is_vae_on_host=True, needs_gb=0.0),
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=lambda memory: memory.residency,
+    ids=("all", "one network", "taking turns"),
 )
 def test_rendered_pictures_become_the_published_ones_whatever_the_memory(memory, tiny_models):
     case = golden_case("keyframes", "single-window")
@@ -219,8 +225,9 @@ def test_a_lora_shows_and_leaves_nothing_behind(task, backend, tmp_path):
 def test_models_are_loaded_once_for_many_steps(task, monkeypatch):
     loaded = []
     for name in ("load_sdxl_unet", "load_sdxl_vae", "load_controlnet_depth", "encode_sdxl_prompts"):
+        load = getattr(keyframes, name)
 
-        def counted(*arguments, name=name, load=getattr(keyframes, name)):
+        def counted(*arguments, name=name, load=load):
             loaded.append(name)
             return load(*arguments)
 
@@ -246,6 +253,7 @@ def test_a_single_keyframe_needs_no_other(task, backend):
     assert pictures(backend, alone).shape == (1, 64, 128, 3)
 
 
+@pytest.mark.slow
 def test_at_strength_zero_nothing_of_the_render_is_left(task, backend):
     other = tuple(
         replace(guided_frame(index, seed=50), colour=frame.colour[::-1], depth=frame.depth[::-1])
