@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from i2v3d.artifacts.base import Artifact, Sequence
 from i2v3d.artifacts.scene import NpzFile
 
 
@@ -38,6 +39,27 @@ class SkinFile(NpzFile):
         """Checks that the weights are finite."""
         super().check()
         assert np.isfinite(self.read_arrays()["weights"]).all()
+
+
+@dataclass(frozen=True)
+class MeshShapes(NpzFile):
+    """`places` (steps, vertices, 3): float32, where the vertices of a mesh are at each step, in its own frame."""
+
+    required: ClassVar[tuple[str, ...]] = ("places",)
+
+
+@dataclass(frozen=True)
+class PlyFile(Artifact):
+    """A triangle mesh, Z up, metres, with vertex colours where it has any."""
+
+    suffix: ClassVar[str] = ".ply"
+
+
+@dataclass(frozen=True)
+class MeshFrames(Sequence[PlyFile]):
+    """The meshes of a cache, step by step."""
+
+    item_type: ClassVar[type[Artifact]] = PlyFile
 
 
 @dataclass(frozen=True)

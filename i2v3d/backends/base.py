@@ -72,6 +72,13 @@ class Mesher(Protocol):
             shape: How to give it depth.
         """
 
+    def load_sequence(self, files: Sequence[Path]) -> tuple[MeshData, Array]:
+        """Returns the mesh of the first file, and float32 (files, vertices, 3), where its vertices are in each.
+
+        Raises:
+            StageError: A file can't be read, or has other faces than the first one.
+        """
+
 
 @dataclass(frozen=True)
 class RenderedFrame:

@@ -1,4 +1,4 @@
-"""Files with skeletons, read by a Blender of their own: the mesh at rest with its skin, and the motion of a clip."""
+"""Files read by a Blender of their own: skeletons (the mesh at rest with its skin, a clip's motion), and Alembic."""
 
 from __future__ import annotations
 
@@ -31,11 +31,20 @@ def read_motion(file: Path, found: Path, clip: str, *, work_dir: Path) -> None:
     _run(work_dir, ["motion", str(file.resolve()), str(found.resolve()), *named])
 
 
-def _run(work_dir: Path, arguments: list[str]) -> None:
+def read_alembic(file: Path, folder: Path, fps: float, *, work_dir: Path) -> None:
+    """Writes the meshes of an Alembic cache, joined and step by step: `000000.ply`, ... in a new folder.
+
+    Raises:
+        BlenderError: Blender could not read it, there is no mesh in it, or its faces change.
+    """
+    _run(work_dir, [str(file.resolve()), str(folder.resolve()), "--fps", repr(fps)], "alembic_file.py")
+
+
+def _run(work_dir: Path, arguments: list[str], name: str = "figure_files.py") -> None:
     folder = work_dir / "figure_script"
     (folder / "lib").mkdir(parents=True)
     write_lib(folder / "lib")
-    script = folder / "figure_files.py"
+    script = folder / name
     shutil.copyfile(templates_dir() / "bpy" / script.name, script)
     run_script(script, arguments, work_dir=work_dir, timeout_s=_TIMEOUT_S)
     shutil.rmtree(folder)

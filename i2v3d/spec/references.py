@@ -34,6 +34,8 @@ PICTURE = FileKind(
     "picture", (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jfif"), 200_000_000
 )
 MESH = FileKind("mesh", (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx"), 200_000_000)
+SEQUENCE_STEP = FileKind("mesh of a sequence", (".obj", ".ply", ".stl", ".glb"), 200_000_000)
+ALEMBIC = FileKind("Alembic cache", (".abc",), 1_000_000_000)
 DEPTH = FileKind("depth map", (".npy", ".png"), 400_000_000)
 MOTION = FileKind("motion clip", (".bvh", ".fbx", ".glb"), 100_000_000)
 RIG = FileKind("rig", (".fbx", ".glb"), 200_000_000)
@@ -162,6 +164,7 @@ _CONTENT_CHECKS: dict[str, Callable[[Path], bool]] = {
     ".npy": _starts_with(b"\x93NUMPY"),
     # A .blend may be plain, gzip or zstd.
     ".blend": _starts_with(b"BLENDER", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
+    ".abc": _starts_with(b"Ogawa", b"\x89HDF"),
     ".fbx": _starts_with(b"Kaydara FBX", b"; FBX"),
     ".bvh": _starts_with(b"HIERARCHY"),
 }

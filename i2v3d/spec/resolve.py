@@ -25,6 +25,7 @@ from i2v3d.spec.resolve_motion import Timing, resolve_motion
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 from i2v3d.spec.resolve_parents import check_hanging
 from i2v3d.spec.resolve_rigs import resolve_rigs
+from i2v3d.spec.resolve_sequences import resolve_sequences, with_sequences
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
@@ -56,7 +57,9 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
     backends = _backends(collector, spec)
     deforming = resolve_deforming(collector, spec)
-    objects = with_detail(resolve_objects(collector, spec.objects, scale, surfaces=surfaces), deforming, spec)
+    sequences, plays = resolve_sequences(collector, spec, timing)
+    objects = with_sequences(resolve_objects(collector, spec.objects, scale, surfaces=surfaces), sequences)
+    objects = with_detail(objects, deforming, spec)
     scene = resolved.Scene(
         name=spec.name or name,
         photo=resolved.Photo(
@@ -88,6 +91,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
         deforming=MappingProxyType(deforming),
         depth_of_field=resolve_depth_of_field(collector, spec, timing, names, fov_rad=fov_rad),
+        sequences=MappingProxyType(plays),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene

@@ -14,6 +14,7 @@ from i2v3d.spec.references import FONT, MESH, find_file
 from i2v3d.spec.resolve_edits import check_removed, mesh_of, resolve_edits
 from i2v3d.spec.resolve_parents import resolve_parent
 from i2v3d.spec.resolve_prompts import resolve_prompts
+from i2v3d.spec.resolve_sequences import is_sequence
 
 if TYPE_CHECKING:
     from i2v3d.spec.model.objects import Mesh, SceneObject
@@ -73,7 +74,7 @@ def _check_kind(collector: Collector, path: SpecPath, name: str, thing: SceneObj
     if thing.segment is not None and thing.copy_of is not None:
         collector.error((*path, "copy"), "both `segment` and `copy` are given", "an object of the photo is no copy")
     elif thing.segment is None and thing.copy_of is None:
-        is_made = thing.mesh is not None and (thing.mesh.file or thing.mesh.text)
+        is_made = thing.mesh is not None and (thing.mesh.file or thing.mesh.text or thing.mesh.sequence)
         if not is_made:
             hint = "give `segment: {box: [...]}`, `copy: NAME`, or `mesh: {file: x.glb}` with `place`"
             collector.error(path, f"nothing says what `{name}` looks like", hint)
@@ -123,6 +124,8 @@ def _shape(collector: Collector, path: SpecPath, mesh: Mesh | None) -> resolved.
         return resolved.Card()
     if mesh.box is not None:
         return resolved.Box(depth_m=mesh.box.depth)
+    if is_sequence(mesh):
+        return resolved.MeshFile(Path(mesh.file or ""))  # `resolve_sequences` says which files
     if mesh.file is not None:
         file = find_file(collector, collector.below(path, "file"), mesh.file, MESH)
         return resolved.MeshFile(file or Path(mesh.file))

@@ -15,6 +15,7 @@ from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec.resolved_generation import Generation
+from i2v3d.spec.resolved_motion import MeshPlay as MeshPlay
 from i2v3d.spec.resolved_motion import MotionKey as MotionKey
 from i2v3d.spec.resolved_motion import RigClip as RigClip
 from i2v3d.spec.resolved_motion import RigMotion as RigMotion
@@ -123,6 +124,19 @@ class MeshFile:
     """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl, .fbx), its base put where the object stands."""
 
     file: Path
+
+
+@dataclass(frozen=True)
+class MeshSequence(MeshFile):
+    """Meshes of the user's over time: `file`, then those `later`; or one .abc, read `abc_fps` times a second."""
+
+    later: tuple[Path, ...] = ()
+    abc_fps: float | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Returns all of them."""
+        return (self.file, *self.later)
 
 
 @dataclass(frozen=True)
@@ -397,6 +411,7 @@ class Scene:
         rigs: By object name.
         deforming: Cloths and soft bodies by object name, in the order of the objects.
         depth_of_field: None for a pinhole.
+        sequences: When the objects whose meshes come as sequences show which, in the order of the objects.
     """
 
     name: str
@@ -418,6 +433,7 @@ class Scene:
     rigs: Mapping[str, RigMotion] = field(default_factory=dict)
     deforming: Mapping[str, Deforming] = field(default_factory=dict)
     depth_of_field: DepthOfField | None = None
+    sequences: Mapping[str, MeshPlay] = field(default_factory=dict)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -94,3 +94,20 @@ class RigMotion:
     file: Path | None = None
     file_bones: tuple[tuple[str, str], ...] = ()
     has_skin: bool = False
+
+
+@dataclass(frozen=True)
+class MeshPlay:
+    """When the meshes of a sequence are shown, each in between the two that are next to it in time.
+
+    Attributes:
+        numbers: Step of each mesh, ascending from 0, so that missing ones leave their time; empty = 0, 1, 2, ...
+        steps_per_frame: Of the clip.
+        start: Frame of the first one, which is held until then.
+        is_looped: The first one follows the last one; else that is held.
+    """
+
+    numbers: tuple[int, ...]
+    steps_per_frame: float
+    start: float
+    is_looped: bool

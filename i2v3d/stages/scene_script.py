@@ -10,16 +10,18 @@ import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.artifacts.camera import CameraPoses
-from i2v3d.artifacts.motion import SkinFile, TrackFile
-from i2v3d.artifacts.scene import Layout, ObjectRest, Script
+from i2v3d.artifacts.motion import MeshShapes, SkinFile, TrackFile
+from i2v3d.artifacts.scene import Layout, NpzFile, ObjectRest, Script
 from i2v3d.blender.script import write_script
 from i2v3d.errors import GraphError, StageError
 from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.camera_rig import TrackPose
 from i2v3d.geometry.frames import Array, Resolution
+from i2v3d.geometry.mesh_sampling import sampled
 from i2v3d.geometry.motion import object_motion
 from i2v3d.rigs.motion_data import MotionFileError
 from i2v3d.rigs.script_files import carrier, gripped, script_rigs, without_paths
@@ -34,13 +36,14 @@ from i2v3d.stages.rig import SkeletonFile
 if TYPE_CHECKING:
     from i2v3d.artifacts.scene import SolvedLayout
     from i2v3d.rigs.fit import Skeleton
-    from i2v3d.spec.resolved import CameraKey, MotionKey, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved import CameraKey, MeshPlay, MotionKey, RigMotion, Scene, SceneObject
     from i2v3d.spec.resolved_physics import Deforming, DepthOfField, RigidBody
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
 # What bodies fall on, by layout: a level ground of this height, the background's mesh, or nothing.
 _GROUNDS: Mapping[str, float | str | None] = {"depth": "mesh", "backdrop": None}
+MAX_PLACES = 40_000_000  # vertices times frames of a mesh that changes
 _LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 
@@ -49,7 +52,7 @@ class Inputs:
     """Where everything stands, the fitted skeletons of the objects in `Params.rigs`, and the camera's poses.
 
     The poses are those of every frame where the camera does not come from keys. `clips` are those from files and
-    `skins` those of rigs from files, both in the order of `Params.rigs`.
+    `skins` those of rigs from files, both in the order of `Params.rigs`; `shapes` are of `Params.plays`.
     """
 
     layout: Layout
@@ -57,6 +60,7 @@ class Inputs:
     track: CameraPoses | None = None
     clips: tuple[TrackFile, ...] = ()
     skins: tuple[SkinFile, ...] = ()
+    shapes: tuple[MeshShapes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Params:
     rigs: tuple[tuple[str, RigMotion], ...] = ()
     deforming: tuple[tuple[str, Deforming], ...] = ()
     depth_of_field: DepthOfField | None = None
+    plays: tuple[tuple[str, MeshPlay], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
     if scene.blend_file is not None:
         return
     folders = mesh_folders(scene.objects)
+    plays = {thing.name: scene.sequences[thing.name] for thing in scene.drawn if thing.name in scene.sequences}
     objects = tuple(
         ScriptObject(
             thing.name,
@@ -168,6 +174,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             rigs=tuple((name, without_paths(rig)) for name, rig in scene.rigs.items()),
             deforming=tuple(scene.deforming.items()),
             depth_of_field=scene.depth_of_field,
+            plays=tuple(plays.items()),
         ),
         inputs={
             "layout": layout_ref(scene),
@@ -175,6 +182,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "rigs": tuple(OutputRef(f"rig[{name}]", "skeleton") for name in scene.rigs),
             "clips": tuple(OutputRef(f"clip[{name}.{index}]", "track") for name, index, _, _ in file_clips(scene)),
             "skins": tuple(OutputRef(f"rig[{name}]", "skin") for name, rig in scene.rigs.items() if rig.file),
+            "shapes": tuple(OutputRef(f"foreground_mesh[{_shape_owner(scene, name)}]", "shapes") for name in plays),
         },
         origins={
             "size": "output.size",
@@ -188,8 +196,14 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "rigs": "motion",
             "deforming": "simulate",
             "depth_of_field": "camera.depth_of_field",
+            "plays": "objects",
         },
     )
+
+
+def _shape_owner(scene: Scene, name: str) -> str:
+    things = {thing.name: thing for thing in scene.objects}
+    return things[name].copy_of or name
 
 
 @stage("scene_script", version=1, nodes=nodes, templates=("bpy",))
@@ -204,6 +218,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         attached = _attachments(params, skeletons, layout)
     except MotionFileError as error:
         raise StageError(error.message, hint=error.hint, field="rigs") from error
+    sequences = {name: f"shapes/{index}.npz" for index, (name, _) in enumerate(params.plays, 1)}
     camera = layout.camera
     window = camera.intrinsics.window(params.window_left, params.window_top, params.size)
     folder = work.output("script")
@@ -238,6 +253,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "aperture_m": params.depth_of_field.aperture_m if params.depth_of_field else 0.0,
             "cloths": _deforming(params, ClothBody),
             "soft": _deforming(params, SoftBody),
+            "sequences": sequences,
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
             "rigs": rigs,
             "has_skins": bool(inputs.skins),
@@ -248,7 +264,34 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     for name, source in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source, folder / name)
+    for (name, play), shapes in zip(params.plays, inputs.shapes, strict=True):
+        _write_shapes(folder / sequences[name], play, shapes, params)
     return Outputs(Script(folder))
+
+
+def _write_shapes(file: Path, play: MeshPlay, shapes: MeshShapes, params: Params) -> None:
+    """Writes the vertices of every frame.
+
+    Raises:
+        StageError: They are too many.
+    """
+    places = shapes.read_arrays()["places"]
+    if places.shape[1] * params.frame_count > MAX_PLACES:
+        message = f"{places.shape[1]:,} vertices in {params.frame_count} frames are too many to play"
+        raise StageError(message, hint=f"the limit is {MAX_PLACES:,} together: decimate the meshes", field="plays")
+    file.parent.mkdir(exist_ok=True)
+    NpzFile(file).write_arrays(
+        {
+            "places": sampled(
+                places,
+                play.numbers,
+                steps_per_frame=play.steps_per_frame,
+                start=play.start,
+                is_looped=play.is_looped,
+                frame_count=params.frame_count,
+            )
+        }
+    )
 
 
 def _deforming(params: Params, kind: type[Deforming]) -> dict[str, dict[str, Any]]:  # Any: literals

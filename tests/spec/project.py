@@ -28,6 +28,11 @@ def make_project(folder: Path) -> Path:
     (folder / "fake.glb").write_bytes(b"this is not a mesh")
     (folder / "fake.npy").write_bytes(b"this is not an array")
     (folder / "dance.bvh").write_text("HIERARCHY\n")
+    for name in ("flow_08.obj", "flow_09.obj", "flow_11.obj", "even_1.obj", "even_01.obj", "plain.obj", "plainer.obj"):
+        (folder / "steps").mkdir(exist_ok=True)
+        (folder / "steps" / name).write_text("v 0 0 0\n")
+    (folder / "fake.abc").write_bytes(b"this is not a cache")
+    (folder / "flag.abc").write_bytes(b"Ogawa\xff")
     (folder / "edited.blend").write_bytes(b"BLENDER-v500")
     (folder / "base.yaml").write_text("output: {fps: 24}\n")
     (folder / "circle.yaml").write_text("include: circle.yaml\n")

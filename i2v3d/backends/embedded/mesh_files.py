@@ -74,12 +74,31 @@ def load_mesh_file(file: Path) -> MeshData:
     Raises:
         StageError: The file is missing, too large, of an unknown type, not what its suffix says, or empty.
     """
-    kind = file.suffix.lower().lstrip(".")
-    scene = _read(file, kind)
+    scene = _read(file, _kind(file))
     parts = [part for geometry in _geometries(scene, file) if (part := _part(geometry)) is not None]
     if not parts:
         raise StageError(f"{file.name}: there is no triangle in it", hint="export the object as a triangle mesh")
-    return _joined(parts, is_y_up=kind in _Y_UP)
+    return _joined(parts, is_y_up=is_y_up(file))
+
+
+def read_corners(file: Path) -> Array:
+    """Returns the corners (faces, 3, 3) of all faces in the file's order, units and axes; may hold what is not finite.
+
+    Raises:
+        StageError: As `load_mesh_file`.
+    """
+    scene = _read(file, _kind(file))
+    corners = [np.asarray(one.vertices, np.float64)[one.faces] for one in _geometries(scene, file)]
+    return np.concatenate(corners) if corners else np.zeros((0, 3, 3))
+
+
+def is_y_up(file: Path) -> bool:
+    """Returns whether files of this type are taken to be written Y up."""
+    return _kind(file) in _Y_UP
+
+
+def _kind(file: Path) -> str:
+    return file.suffix.lower().lstrip(".")
 
 
 def _read(file: Path, kind: str) -> Any:  # Any: a trimesh scene

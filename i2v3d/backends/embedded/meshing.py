@@ -6,10 +6,14 @@ the user's. What the photo does not show is completed from what it shows; no mod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from i2v3d.artifacts.scene import MeshData, SolvedLayout
 from i2v3d.backends.embedded.inflate import inflate
 from i2v3d.backends.embedded.lathe import lathe
 from i2v3d.backends.embedded.mesh_files import load_mesh_file
+from i2v3d.backends.embedded.mesh_sequences import load_mesh_sequence
 from i2v3d.backends.embedded.primitives import box, card
 from i2v3d.geometry.frames import Array
 from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshShape
@@ -34,3 +38,7 @@ class ShapeMesher:
                 return box(cut_out, layout, name, shape)
             case _:
                 return load_mesh_file(shape.file)
+
+    def load_sequence(self, files: Sequence[Path]) -> tuple[MeshData, Array]:
+        """Returns a mesh and its vertices over time; see `Mesher.load_sequence`."""
+        return load_mesh_sequence(files)

@@ -254,7 +254,8 @@ class Simulation(SpecPart):
         if named in ("fluid", "fluids", "smoke"):
             raise wrong(
                 "fluids abort Blender as a module",
-                "bake them in Blender to a mesh of unchanging vertices and give `scene: {blend: baked.blend}`",
+                "bake them in Blender, remesh to unchanging faces, and give "
+                "`objects: {NAME: {mesh: {sequence: splash/*.obj}}}`, an .abc, or `scene: {blend: baked.blend}`",
             )
         if isinstance(value, str) and value in cls.one_of:
             return {value: {}}

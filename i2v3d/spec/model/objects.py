@@ -17,6 +17,7 @@ from i2v3d.spec.model.base import (
     Flag,
     Length,
     LengthVector,
+    MomentField,
     Number,
     NumberVector,
     PointPair,
@@ -33,7 +34,7 @@ from i2v3d.spec.suggest import hint_for
 from i2v3d.spec.units import describe
 
 _HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
-MESH_FORMS = ("inflate", "lathe", "card", "box", "file", "text", "model")
+MESH_FORMS = ("inflate", "lathe", "card", "box", "file", "text", "model", "sequence")
 MESH_MODELS = ("instantmesh", "triposr", "zero123plus", "trellis", "trellis2", "hunyuan3d", "sf3d", "sam3d")
 
 
@@ -148,6 +149,28 @@ class TextForm(SpecPart):
     depth: Annotated[Length, AfterValidator(positive)] | None = documented(None, "Depth.", unit="m", examples=("0.1m",))
 
 
+class MeshSequence(SpecPart):
+    """A mesh that changes over time: one file per step, or an Alembic cache. All steps have the same faces."""
+
+    short_key = "files"
+    files: FilePath = documented(
+        ...,
+        "A pattern (`splash/*.obj`; .obj, .ply, .stl or .glb), in the order of the numbers in the names, or an .abc.",
+        examples=("splash/*.obj", "flag.abc"),
+    )
+    fps: Annotated[Number, in_range(0.01, 1000)] | None = documented(
+        None, "Files a second (of an .abc: samples a second); one a frame of the clip.", examples=(24,)
+    )
+    from_: MomentField | None = documented(
+        None,
+        "When the first one is shown; it is held until then. 0.",
+        alias="from",
+        unit="frame, s or %",
+        examples=("1s",),
+    )
+    loop: Flag = documented(False, "Starts over after the last one, which is held else.", examples=(True,))
+
+
 class Mesh(SpecPart):
     """How a thing gets depth: a word (`lathe`), a form with options, a file, or a model's name."""
 
@@ -157,10 +180,15 @@ class Mesh(SpecPart):
     lathe: LatheForm | None = documented(None, LatheForm.__doc__ or "", examples=({"segments": 64},))
     card: CardForm | None = documented(None, CardForm.__doc__ or "", examples=({},))
     box: BoxForm | None = documented(None, BoxForm.__doc__ or "", examples=({"depth": "2m"},))
-    file: FilePath | None = documented(None, "A .glb, .gltf, .obj, .ply, .stl or .fbx file.", examples=("flag.glb",))
+    file: FilePath | None = documented(
+        None, "A .glb, .gltf, .obj, .ply, .stl, .fbx or .abc file.", examples=("flag.glb",)
+    )
     text: TextForm | None = documented(None, TextForm.__doc__ or "", examples=("HELLO",))
     model: Annotated[str, Word(*MESH_MODELS)] | None = documented(
         None, "A model that makes the mesh.", examples=("instantmesh",)
+    )
+    sequence: MeshSequence | None = documented(
+        None, MeshSequence.__doc__ or "", examples=("splash/*.obj", {"files": "splash/*.obj", "fps": 24, "loop": True})
     )
 
     @classmethod
@@ -175,7 +203,7 @@ class Mesh(SpecPart):
         if value in MESH_MODELS:
             return {"model": value}
         known = (*MESH_FORMS[:4], *MESH_MODELS)
-        if value.lower().endswith((".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx")):
+        if value.lower().endswith((".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx", ".abc")):
             raise wrong(f"`{value}` is not a form of mesh", f"for a file write `mesh: {{file: {value}}}`")
         raise wrong(f"`{value}` is not a form of mesh", hint_for(value, known, label="forms"))
 

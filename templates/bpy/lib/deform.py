@@ -7,6 +7,7 @@ the next ones, so the .blend plays anywhere and the .glb has morph targets.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,27 @@ def add_soft(clip: Clip, soft: Mapping[str, Softness], things: Sequence[Thing], 
         mesh_object = next(one.mesh_object for one in placed if one.name == name)
         poses = world_poses(by_name[name], clip, by_name)
         bake_shapes(mesh_object, follow_through(mesh_points(mesh_object.data), poses, softness, clip.fps), poses)
+
+
+def add_sequences(folder: Path, sequences: Mapping[str, str], placed: Sequence[Placed]) -> None:
+    """Gives meshes that come as sequences their shapes; objects that share a mesh and a sequence go on sharing it.
+
+    Raises:
+        ValueError: The mesh has other vertices than the sequence.
+    """
+    shared: dict[tuple[str, bytes], Any] = {}
+    for name, file in sequences.items():
+        mesh_object = next(one.mesh_object for one in placed if one.name == name)
+        with np.load(folder / file, allow_pickle=False) as arrays:
+            places = arrays["places"]
+        if places.shape[1] != len(mesh_object.data.vertices):
+            raise ValueError(f"{name}: the mesh was changed and has other vertices than its sequence")
+        known = (mesh_object.data.name, places.tobytes())
+        if known in shared:
+            mesh_object.data = shared[known]
+            continue
+        bake_shapes(mesh_object, places, np.broadcast_to(np.eye(4), (len(places), 4, 4)))
+        shared[known] = mesh_object.data
 
 
 def world_poses(thing: Thing, clip: Clip, by_name: Mapping[str, Thing]) -> Array:
