@@ -18,7 +18,9 @@ class WorkFolder:
         return folder
 
     def output(self, name: str) -> Path:
-        return self.path / (name + typing.get_type_hints(self.outputs)[name].suffix)
+        kind = typing.get_type_hints(self.outputs)[name]
+        (kind,) = [one for one in typing.get_args(kind) if one is not type(None)] or [kind]
+        return self.path / (name + kind.suffix)
 
     def progress(self, share: float, message: str = "") -> None:
         assert 0 <= share <= 1

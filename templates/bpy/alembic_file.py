@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,19 @@ import bpy  # noqa: E402
 import numpy as np  # noqa: E402
 from lib import compat  # noqa: E402
 
+RATE = 1200  # of the scene: times of 24, 25, 30 and 60 a second are whole frames of it
 MAX_STEPS = 2_000
 MAX_PLACES = 40_000_000
 
 
-def load(file: Path, fps: float) -> None:
-    """Imports the cache into an empty scene of this rate."""
+def load(file: Path) -> None:
+    """Imports the cache into an empty scene."""
     compat.check_version()
     if not bpy.app.build_options.alembic:
         raise ValueError(f"this Blender can't read Alembic ({file.name}): give a sequence of .obj or .ply files")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.use_scripts_auto_execute = False
-    render = bpy.context.scene.render
-    render.fps = max(1, round(fps))
-    render.fps_base = render.fps / fps
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = RATE, 1.0
     try:
         bpy.ops.wm.alembic_import(filepath=str(file), set_frame_range=True, as_background_job=False)
     except RuntimeError as error:
@@ -109,16 +107,17 @@ def write_ply(file: Path, points: Any, faces: Any, colours: Any) -> None:
     file.write_bytes(("\n".join(head) + "\n").encode() + rows.tobytes() + triangles.tobytes())
 
 
-def write_steps(file: Path, folder: Path) -> None:
+def write_steps(file: Path, folder: Path, fps: float) -> None:
     """Writes a .ply of every step from the cache's first moment to its last."""
     scene = bpy.context.scene
-    first, last = scene.frame_start, scene.frame_end
-    if last - first + 1 > MAX_STEPS:
-        raise ValueError(f"{file.name} has {last - first + 1:,} steps at this rate: the limit is {MAX_STEPS:,}")
+    count = int((scene.frame_end - scene.frame_start) / RATE * fps + 1e-3) + 1
+    if count > MAX_STEPS:
+        raise ValueError(f"{file.name} has {count:,} steps at this rate: the limit is {MAX_STEPS:,}")
     folder.mkdir()
     known: tuple[Any, Any] | None = None
-    for step in range(math.floor(last - first) + 1):
-        scene.frame_set(first + step)
+    for step in range(count):
+        frame = scene.frame_start + step * RATE / fps
+        scene.frame_set(int(frame), subframe=frame - int(frame))
         found = meshes_now()
         if not found:
             raise ValueError(f"{file.name} has no mesh with faces in step {step}")
@@ -135,8 +134,8 @@ def write_steps(file: Path, folder: Path) -> None:
                 "other vertices: meshes whose faces change are not possible yet; remesh with constant topology"
             )
         places = np.concatenate(points)
-        if len(places) * (last - first + 1) > MAX_PLACES:
-            raise ValueError(f"{file.name} has {len(places):,} vertices in {last - first + 1} steps: decimate it")
+        if len(places) * count > MAX_PLACES:
+            raise ValueError(f"{file.name} has {len(places):,} vertices in {count} steps: decimate it")
         write_ply(folder / f"{step:06d}.ply", places, faces, np.concatenate(colours) if is_coloured else None)
         for _, shown, _ in found:
             shown.to_mesh_clear()
@@ -150,8 +149,8 @@ def main() -> None:
     parser.add_argument("--fps", type=float, required=True, help="steps a second")
     parser.add_argument("--result", type=Path, required=True, help="JSON file that says that it is done")
     known = parser.parse_args()
-    load(known.source.resolve(), known.fps)
-    write_steps(known.source, known.target.resolve())
+    load(known.source.resolve())
+    write_steps(known.source, known.target.resolve(), known.fps)
     known.result.write_text(json.dumps({"status": "done"}) + "\n", encoding="utf-8")
 
 
