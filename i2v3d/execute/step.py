@@ -298,6 +298,14 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
 
 def _with_users_names(task: Task, folder: StepDir, message: str) -> str:
     """Returns the message with the users' file names for the neutral ones that a step sees."""
+    numbered = {
+        f"{index:04d}{item.path.suffix}": item.path.name
+        for value in task.inputs.values()
+        for index, item in enumerate(value if isinstance(value, tuple) else ())
+        if isinstance(item, SourceInput)
+    }
+    # In one pass: a user's name may be the neutral one of another file.
+    message = re.sub(r"(?<![\w.-])\d{4,}\.\w+", lambda found: numbered.get(found[0], found[0]), message)
     for field, value in task.inputs.items():
         if isinstance(value, SourceInput) and value.path.is_dir():
             # A folder's neutral name may be a word of the message; its whole place is none.
