@@ -128,7 +128,7 @@ def test_a_build_says_which_licences_bind_it(tmp_path):
     command = ["build", str(tmp_path / "rocket"), "--profile", "paper", "--cache", str(tmp_path / "store")]
     result = CliRunner().invoke(cli.main, command)
     assert isinstance(result.exception, MissingBackendError)
-    assert "note: stabilityai/stable-video-diffusion-img2vid@newest (svd): Stability AI" in result.output
+    assert "note: stabilityai/stable-video-diffusion-img2vid@9cf024d5bfa8 (svd): Stability AI" in result.output
 
 
 def test_a_cache_that_is_filled_later_is_found(tmp_path):
