@@ -1,7 +1,7 @@
 """A plain `WorkDir` for calling a stage's `run` without the engine."""
 
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -9,6 +9,7 @@ from pathlib import Path
 class WorkFolder:
     path: Path
     outputs: type
+    said: list[str] = field(default_factory=list)
 
     @property
     def checkpoints(self) -> Path:
@@ -24,3 +25,4 @@ class WorkFolder:
 
     def warn(self, message: str, *, field: str = "") -> None:
         assert message
+        self.said.append(message)

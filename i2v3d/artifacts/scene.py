@@ -313,7 +313,8 @@ class FrameState(NpzFile):
     Arrays: `image_from_camera` (3, 3) float64 in pixels of the output, `world_from_camera` (4, 4)
     float64 with OpenCV axes, `transforms` (objects, 4, 4) float64 `world_from_object` in id order,
     and for each deforming object `vertices_<id>` float32 (vertices, 3) world positions, which then
-    take the place of its transform and rest vertices.
+    take the place of its transform and rest vertices. Where the camera is no pinhole, `depth_of_field`
+    (2,) float64: the z-depth that is sharp and the diameter of the lens's opening, metres.
     """
 
     required: ClassVar[tuple[str, ...]] = ("image_from_camera", "world_from_camera", "transforms")

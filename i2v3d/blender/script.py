@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import jinja2
 
 # Modules of `i2v3d.geometry` that lib/ imports; they and what they import of their own package are copied.
-_SHARED_MODULES = ("camera_path", "camera_rig", "frames", "motion", "rig_skin")
+_SHARED_MODULES = ("camera_path", "camera_rig", "follow_through", "frames", "motion", "rig_skin")
 _OWN_IMPORT = re.compile(r"^from i2v3d\.geometry\.(\w+) import", re.MULTILINE)
 
 

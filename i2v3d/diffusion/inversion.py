@@ -72,23 +72,24 @@ def _invert_chunk(
     control: DepthControl,
     control_every: int,
 ) -> Tensor:
-    kept, pool = (KeptResiduals() if control_every > 1 else None), GraphPool()
-
-    def predictor(is_kept_used: bool) -> RecordedFunction:
-        return RecordedFunction(
-            lambda sample, timestep: model.predict_noise(
-                sample, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used
-            ),
-            pool,
-        )
-
-    predict = {is_kept_used: predictor(is_kept_used) for is_kept_used in (False, True)}
+    kept = KeptResiduals() if control_every > 1 else None
     inverted = []
     latent = latent.float()
-    for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
-        noise = predict[index % control_every != 0](latent, torch.tensor(timestep, device=latent.device))
-        latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
-        inverted.append(latent)
+    with GraphPool() as pool:
+
+        def predictor(is_kept_used: bool) -> RecordedFunction:
+            return RecordedFunction(
+                lambda sample, timestep: model.predict_noise(
+                    sample, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used
+                ),
+                pool,
+            )
+
+        predict = {is_kept_used: predictor(is_kept_used) for is_kept_used in (False, True)}
+        for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
+            noise = predict[index % control_every != 0](latent, torch.tensor(timestep, device=latent.device))
+            latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
+            inverted.append(latent)
     return torch.stack(inverted)
 
 

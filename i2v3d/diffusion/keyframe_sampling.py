@@ -116,8 +116,8 @@ def sample_keyframes(
     run = _KeyframeRun(model=model, prompts=prompts, control=control, guide=guide, settings=settings)
     windows = overlapping_windows(start.shape[0], size=settings.window, overlap=settings.overlap)
     latents = start.float()
-    with Injection(sdxl_places(model.unet)) as injection:
-        source = _SourceBranch(run, injection)
+    with Injection(sdxl_places(model.unet)) as injection, GraphPool() as pool:
+        source = _SourceBranch(run, injection, pool)
         evaluations = [_JointWindows(joint, run, source) for joint in _joined(windows, settings.target_batch)]
         for step, level in enumerate(reversed(range(levels.steps))):
             masks = settings.schedule.masks_at(
@@ -207,9 +207,9 @@ class _SourceBranch:
         pool: Memory of the run's recorded evaluations.
     """
 
-    def __init__(self, run: _KeyframeRun, injection: Injection) -> None:
+    def __init__(self, run: _KeyframeRun, injection: Injection, pool: GraphPool) -> None:
         self.features: dict[str, Tensor] = {}
-        self.pool = GraphPool()
+        self.pool = pool
         self._run = run
         self._injection = injection
         self._frames = run.guide.inverted.shape[1]

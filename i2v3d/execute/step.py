@@ -266,7 +266,7 @@ def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
         parts=task.key.parts,
         outputs=outputs,
         volatile=tuple(f.name for f in task.stage.outputs if f.artifact is not None and f.artifact.is_volatile),
-        determinism=task.stage.determinism,
+        determinism=task.node.determinism or task.stage.determinism,
         seconds=answer["seconds"],
         warnings=tuple((message, field) for message, field in answer["warnings"]),
     )

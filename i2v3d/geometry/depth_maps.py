@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from i2v3d.errors import StageError
-from i2v3d.geometry.frames import Array
+from i2v3d.geometry.frames import Array, Camera
 from i2v3d.geometry.resolution import Resolution
 
 _BEHIND = 1.02
 _MOST_VALUES = 50_000_000
 _SWEEPS = 20
+_LOWEST = 0.25  # of the photo's height: what is looked at for the ground
+_FEWEST = 50
+_ROUNDS = 8
+_FLAT = 0.02  # of the depth
+_MOST = 0.75
+_STEEPEST_RAD = np.radians(25)
 
 
 def read_depth_map(
@@ -52,6 +59,42 @@ def sample_depth(depth_map: Array, pixels: Array) -> Array:
     upper = inverse[row, column] * (1 - right) + inverse[row, column + 1] * right
     lower = inverse[row + 1, column] * (1 - right) + inverse[row + 1, column + 1] * right
     return np.asarray(1 / (upper * (1 - down) + lower * down))
+
+
+@dataclass(frozen=True)
+class DepthGround:
+    """The ground that the lower part of a depth map shows: how far below the camera, and its slope."""
+
+    below_m: float
+    slope_rad: float
+
+
+def ground_of(depth_map: Array, camera: Camera, is_hole: Array) -> DepthGround | None:
+    """Returns the plane that most of the lowest part of the photo lies in, None where that is no ground.
+
+    Args:
+        depth_map: (height, width) z-depth of the photo, metres.
+        camera: The photo's.
+        is_hole: (height, width) where objects are.
+    """
+    height, width = depth_map.shape
+    rows, columns = np.arange(int((1 - _LOWEST) * height), height, 2), np.arange(0, width, max(1, width // 96))
+    pixels = np.stack(np.meshgrid(columns, rows), axis=-1)[~is_hole[np.ix_(rows, columns)]] + 0.5
+    if len(pixels) < _FEWEST:
+        return None
+    depth = sample_depth(depth_map, pixels)
+    points = camera.intrinsics.rays(pixels) @ camera.world_from_camera[:3, :3].T * depth[:, None]
+    # Errors of a depth map grow with the distance, and what stands on the ground must not tilt it.
+    weight = 1 / depth
+    along = np.column_stack([points[:, :2], np.ones(len(points))])
+    for _ in range(_ROUNDS):
+        plane = np.linalg.lstsq(along * weight[:, None], points[:, 2] * weight, rcond=None)[0]
+        away = np.abs(along @ plane - points[:, 2]) / depth
+        weight = 1 / depth / np.maximum(away, 1e-3)
+    slope = float(np.arctan(np.hypot(*plane[:2])))
+    if (away < _FLAT).mean() < _MOST or slope > _STEEPEST_RAD or plane[2] >= 0:
+        return None
+    return DepthGround(-float(plane[2]), slope)
 
 
 def _read_values(file: Path) -> Array:

@@ -41,6 +41,14 @@ def subdivided(mesh: MeshData) -> MeshData:
     return mesh
 
 
+def cut(mesh: MeshData, cells: int) -> MeshData:
+    """Returns the mesh with every face split in four until so many cells lie along its longest side."""
+    longest = 2**0.5 * 1.001 * float(np.ptp(mesh.vertices_m, axis=0).max()) / cells  # a cell's diagonal
+    while len(mesh.faces) * 4 <= _MOST_FACES and _longest_edge(mesh) > longest:
+        mesh = _split(mesh)
+    return mesh
+
+
 def _longest_edge(mesh: MeshData) -> float:
     corners = mesh.vertices_m[mesh.faces].astype(np.float64)
     return float(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max())

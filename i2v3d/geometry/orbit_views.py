@@ -96,6 +96,11 @@ def sweep_stops(source: Camera, views: Sequence[Camera]) -> list[Camera]:
     return [source, *right, *back, *left]
 
 
+def drawn_near(stops: Sequence[Camera], centre: Array, share: float) -> list[Camera]:
+    """Returns the stops with only a share of the way from the first to each, round `centre`."""
+    return [stops[0], *(_between(stops[0], stop, centre, share) for stop in stops[1:])]
+
+
 def _heading(camera: Camera) -> float:
     axis = camera.world_from_camera[:3, 2]
     return float(np.arctan2(axis[1], axis[0]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,34 @@ class Limb:
 
 
 @dataclass(frozen=True)
+class Track:
+    """A clip from a file, brought to a rig: even samples from its first moment to its last.
+
+    Attributes:
+        bones: Those that it turns.
+        turns: (samples, bones, 4) unit quaternions (w, x, y, z): turns from rest as the parent carries them, rig axes.
+        ways: (samples, 3) way of the root from rest, rig axes, in lengths of a leg.
+    """
+
+    bones: tuple[str, ...]
+    turns: Array
+    ways: Array
+
+
+def load_track(file: Path) -> Track:
+    """Returns the track of an array file (`bones`, `turns`, `ways`)."""
+    with np.load(file, allow_pickle=False) as arrays:
+        turns, ways = (np.asarray(arrays[name], np.float64) for name in ("turns", "ways"))
+        return Track(tuple(map(str, arrays["bones"])), turns, ways)
+
+
+def load_skin(file: Path) -> Array:
+    """Returns the weights (vertices, bones) of an array file (`weights`)."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return np.asarray(arrays["weights"], np.float64)
+
+
+@dataclass(frozen=True)
 class Play:
     """A clip as it is played.
 
@@ -68,6 +97,8 @@ class Play:
         is_cycle: Repeats.
         is_relative: Turns limbs from their rest instead of from how they stand.
         is_additive: Adds to what is below instead of covering it.
+        is_in_place: A track's way over the ground is left out: the object's own motion has it.
+        track: In the place of turns and lift, for a clip from a file.
     """
 
     name: str
@@ -83,6 +114,8 @@ class Play:
     is_cycle: bool = False
     is_relative: bool = False
     is_additive: bool = False
+    is_in_place: bool = False
+    track: Track | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +131,10 @@ class Rig:
         is_rigid: Each piece of the mesh belongs to one bone.
         keys: Keyed turns of bones (frame, XYZ radians, ease) on top of the clips.
         reach: Object or world point that the end of an arm goes to, by bone.
+        reach_times: (first frame, last frame, frames of blending) of those that do not reach all the time.
         test_poses: Turns in degrees by bone, under which the skin is checked.
         is_foot_locked: Feet stay where they stand.
+        skin: Weights (vertices, bones) that the mesh came with; without, it is bound.
     """
 
     object: str
@@ -112,8 +147,10 @@ class Rig:
     plays: tuple[Play, ...] = ()
     keys: Mapping[str, Channel] = field(default_factory=dict)
     reach: Mapping[str, str | Vector] = field(default_factory=dict)
+    reach_times: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     test_poses: tuple[Mapping[str, Vector], ...] = ()
     is_foot_locked: bool = True
+    skin: Array | None = None
 
     @property
     def mesh_from_rig(self) -> Array:

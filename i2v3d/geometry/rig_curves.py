@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2v3d.geometry.motion import rotation_about
-from i2v3d.geometry.rig import Curve, Play
+from i2v3d.geometry.rig import Curve, Play, Track
 
 Array = NDArray[Any]
 
@@ -49,14 +49,65 @@ def _slope(shares: list[float], values: list[Array], index: int) -> Array:
     return np.where(left * right > 0, np.sign(mean) * np.minimum(np.abs(mean), bound), 0.0)
 
 
+_SEAM = 0.12  # of a repeated track: this long it takes to come back to its first pose
+
+
+def track_at(track: Track, share: float, *, is_cycle: bool) -> tuple[Array, Array]:
+    """Returns a track's turns (bones, 3, 3) and way (3,) at a share of it.
+
+    A repeated one comes back to its first pose in its last part, and goes on from where it has come to.
+    """
+    last = len(track.turns) - 1
+    rounds = math.floor(share) if is_cycle else 0
+    inside = share - rounds if is_cycle else min(max(share, 0.0), 1.0)
+    before = min(int(inside * last), max(last - 1, 0))
+    after, t = min(before + 1, last), inside * last - before
+    turns = _mixed(track.turns[before], track.turns[after], t)
+    way = (1 - t) * track.ways[before] + t * track.ways[after]
+    if is_cycle:
+        back = eased_between((inside - 1 + _SEAM) / _SEAM)
+        turns = _mixed(turns, track.turns[0], back)
+        way[2] += back * (track.ways[0, 2] - way[2])
+        way[:2] += rounds * (track.ways[-1] - track.ways[0])[:2]
+    return rotations_of(turns), way
+
+
+def _mixed(first: Array, second: Array, share: float) -> Array:
+    """Returns unit quaternions (n, 4) between those of two moments, the short way round."""
+    near = np.where((first * second).sum(axis=1, keepdims=True) < 0, -second, second)
+    mixed = (1 - share) * first + share * near
+    return np.asarray(mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
+
+
+def rotations_of(quaternions: Array) -> Array:
+    """Returns the rotation matrices (..., 3, 3) of unit quaternions (..., 4), (w, x, y, z)."""
+    w, x, y, z = np.moveaxis(np.asarray(quaternions, np.float64), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def eased_between(t: float) -> float:
+    """Returns 0 to 1, smooth at both ends."""
+    t = min(max(t, 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def shown_between(frame: float, start: float, end: float, fade_in: float, fade_out: float) -> float:
+    """Returns how much shows at a frame, 0 to 1, of what lasts from one frame to another."""
+    if not start <= frame <= end:
+        return 0.0
+    into = (frame - start) / fade_in if fade_in > 0 else 1.0
+    out = (end - frame) / fade_out if fade_out > 0 else 1.0
+    return eased_between(min(1.0, into, out))
+
+
 def weight_at(play: Play, frame: float) -> float:
     """Returns how much of a clip shows at a frame, 0 to 1."""
-    if not play.start <= frame <= play.end:
-        return 0.0
-    into = (frame - play.start) / play.fade_in if play.fade_in > 0 else 1.0
-    out = (play.end - frame) / play.fade_out if play.fade_out > 0 else 1.0
-    t = min(1.0, into, out)
-    return t * t * (3 - 2 * t)
+    return shown_between(frame, play.start, play.end, play.fade_in, play.fade_out)
 
 
 def shares_over_time(play: Play, frame_count: int) -> Array:
@@ -113,6 +164,12 @@ def quaternion(rotation: Array) -> tuple[float, float, float, float]:
         q[1 + k] = m[k, i] + m[i, k]
     q = q / np.linalg.norm(q) * (1.0 if q[0] >= 0 else -1.0)
     return float(q[0]), float(q[1]), float(q[2]), float(q[3])
+
+
+def quaternions_of(rotations: Array) -> Array:
+    """Returns unit quaternions (..., 4), (w, x, y, z), of rotation matrices (..., 3, 3)."""
+    flat = np.asarray(rotations, np.float64).reshape(-1, 3, 3)
+    return np.array([quaternion(one) for one in flat]).reshape(*np.shape(rotations)[:-2], 4)
 
 
 def turn_between(first: Array, second: Array) -> Array:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from i2v3d.geometry.frames import Array, transform_points
-from i2v3d.geometry.placement import is_in_picture, is_inside
+from i2v3d.geometry.placement import are_inside, is_in_picture
 
 MOST_TRAVEL = 0.5  # of the picture's width, between two keyframes
 MOST_TURN_RAD = np.radians(60)  # between two keyframes: more, and the two show different sides
 LEAST_SIZE = 0.08  # of the picture's width: of what is smaller, nobody sees which side it shows
 MOST_SUNK = 0.04  # of a thing's height
-MOST_INSIDE = 0.1  # of a thing's points
-_PROBES = 24
+MOST_INSIDE = 0.05  # of a thing's points
+_PROBES = 40
 _LOOP_SHARE = 1e-3
 
 
@@ -54,19 +54,20 @@ def world_points(thing: Thing, state: State) -> Array:
 
 
 def find_leaving(things: Sequence[Thing], states: Sequence[State], width: int, height: int) -> list[Finding]:
-    """Returns the first frame in which an object that was in the picture is out of it."""
+    """Returns the first frame in which an object, whose middle was in the picture, is out of it."""
     found = []
     for thing in things:
-        seen_before = False
+        was_within = False
         for frame, state in enumerate(states):
             camera_from_world = np.linalg.inv(state["world_from_camera"])
             points = transform_points(camera_from_world, world_points(thing, state))
             is_seen = is_in_picture(points, state["image_from_camera"], width, height)
-            if seen_before and not is_seen:
+            if was_within and not is_seen:
                 message = f"`{thing.name}` has left the picture in frame {frame}"
                 found.append(Finding("leaves", frame, message, "shorten its way, or let the camera follow"))
                 break
-            seen_before = is_seen
+            middle = (points.min(axis=0) + points.max(axis=0))[None] / 2
+            was_within = was_within or is_in_picture(middle, state["image_from_camera"], width, height)
     return found
 
 
@@ -112,12 +113,14 @@ def _are_joined(first: Thing, second: Thing) -> bool:
 
 
 def _share_inside(points: Array, vertices: Array, faces: Array) -> float:
-    if (points.max(axis=0) < vertices.min(axis=0)).any() or (points.min(axis=0) > vertices.max(axis=0)).any():
-        return 0.0
-    probes = points[np.linspace(0, len(points) - 1, min(len(points), _PROBES)).astype(int)]
+    """Returns how many of one thing's points are in another, by some of those that are in its box."""
     # Points of a surface that touches another are on neither side: a little towards the middle they are.
-    probes = probes + 0.02 * (points.mean(axis=0) - probes)
-    return float(np.mean([is_inside(probe, vertices, faces) for probe in probes]))
+    shrunk = points + 0.02 * (points.mean(axis=0) - points)
+    near = shrunk[((shrunk >= vertices.min(axis=0)) & (shrunk <= vertices.max(axis=0))).all(axis=1)]
+    if len(near) <= MOST_INSIDE * len(points):
+        return 0.0
+    probes = near[np.linspace(0, len(near) - 1, min(len(near), _PROBES)).astype(int)]
+    return float(are_inside(probes, vertices, faces).mean()) * len(near) / len(points)
 
 
 def find_too_fast(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from i2v3d.geometry.frames import Array
-from i2v3d.geometry.rig import Bone, Rig
+from i2v3d.geometry.rig import Bone, Limb, Rig
 from i2v3d.geometry.rig_skin import pieces, weld
 from i2v3d.rigs.presets import Preset
 
@@ -23,17 +23,21 @@ _LONG = 1.2  # how much longer than wide a body lies across the picture
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A preset's joints in a mesh's frame.
+    """A preset's joints in a mesh's frame, or the bones that the mesh came with.
 
     Attributes:
         turn_rad: Turn about z from the rig's axes to the mesh's.
         joints: Places by joint, in the mesh's units.
         wheels: Radius by wheel.
+        bones: Of a file, in the place of those between joints: named as the preset's where they are known.
+        file_names: What those bones are called in the file.
     """
 
     turn_rad: float
     joints: Mapping[str, tuple[float, float, float]]
     wheels: Mapping[str, float] = field(default_factory=dict)
+    bones: tuple[Bone, ...] = ()
+    file_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def fit_skeleton(preset: Preset, vertices: Array, faces: Array, pins: Mapping[str, Array]) -> Skeleton:
@@ -67,7 +71,9 @@ def fit_skeleton(preset: Preset, vertices: Array, faces: Array, pins: Mapping[st
 
 
 def make_bones(preset: Preset, skeleton: Skeleton) -> tuple[Bone, ...]:
-    """Returns the preset's bones between the fitted joints."""
+    """Returns the preset's bones between the fitted joints, or those of the file."""
+    if skeleton.bones:
+        return skeleton.bones
     return tuple(
         Bone(
             bone.name,
@@ -82,16 +88,22 @@ def make_bones(preset: Preset, skeleton: Skeleton) -> tuple[Bone, ...]:
 
 
 def make_rig(preset: Preset, skeleton: Skeleton, name: str = "") -> Rig:
-    """Returns the rig at rest, playing nothing."""
+    """Returns the rig at rest, playing nothing; a limb that its bones do not make up is left out."""
+    bones = make_bones(preset, skeleton)
+    parents = {bone.name: bone.parent for bone in bones}
+
+    def is_whole(limb: Limb) -> bool:
+        return parents.get(limb.end) == limb.lower and parents.get(limb.lower) == limb.upper
+
     return Rig(
         name,
         skeleton.turn_rad,
-        make_bones(preset, skeleton),
-        legs=preset.legs,
-        arms=preset.arms,
+        bones,
+        legs=tuple(filter(is_whole, preset.legs)),
+        arms=tuple(filter(is_whole, preset.arms)),
         wheels=skeleton.wheels,
         is_rigid=preset.body == "wheels",
-        test_poses=preset.test_poses,
+        test_poses=() if skeleton.bones else preset.test_poses,
     )
 
 

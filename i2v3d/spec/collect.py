@@ -10,6 +10,7 @@ from i2v3d.spec.marks import Mark, Marked, SpecPath, path_text
 from i2v3d.spec.suggest import hint_for
 
 NO_SUCH = "there is no"
+BEYOND_END = "is beyond the end of the clip"
 
 
 @dataclass

@@ -33,9 +33,9 @@ class FileKind:
 PICTURE = FileKind(
     "picture", (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jfif"), 200_000_000
 )
-MESH = FileKind("mesh", (".glb", ".gltf", ".obj", ".ply", ".stl"), 200_000_000)
+MESH = FileKind("mesh", (".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx"), 200_000_000)
 DEPTH = FileKind("depth map", (".npy", ".png"), 400_000_000)
-MOTION = FileKind("motion clip", (".bvh", ".fbx"), 100_000_000)
+MOTION = FileKind("motion clip", (".bvh", ".fbx", ".glb"), 100_000_000)
 RIG = FileKind("rig", (".fbx", ".glb"), 200_000_000)
 FONT = FileKind("font", (".ttf", ".otf"), 50_000_000)
 BLEND = FileKind("Blender file", (".blend",), 1_000_000_000)

@@ -12,20 +12,22 @@ from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import BLEND, MOTION, RIG, find_file, find_picture
+from i2v3d.spec.references import BLEND, find_file, find_picture
 from i2v3d.spec.resolve_background import resolve_background
 from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
+from i2v3d.spec.resolve_deforming import resolve_deforming, with_detail
 from i2v3d.spec.resolve_edits import check_removed
+from i2v3d.spec.resolve_focus import resolve_depth_of_field
 from i2v3d.spec.resolve_generation import resolve_generation
 from i2v3d.spec.resolve_motion import Timing, resolve_motion
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
+from i2v3d.spec.resolve_parents import check_hanging
 from i2v3d.spec.resolve_rigs import resolve_rigs
 
 if TYPE_CHECKING:
     from i2v3d.spec.marks import SpecPath
     from i2v3d.spec.model import Spec
-    from i2v3d.spec.model.motion import Motion
 
 DEFAULT_FOV_RAD = math.radians(50)
 MAX_FRAMES = 20_000
@@ -51,7 +53,8 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     names = tuple(spec.objects)
     layout = spec.background.layout
     surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
-    objects = resolve_objects(collector, spec.objects, scale, surfaces=surfaces)
+    deforming = resolve_deforming(collector, spec)
+    objects = with_detail(resolve_objects(collector, spec.objects, scale, surfaces=surfaces), deforming, spec)
     scene = resolved.Scene(
         name=spec.name or name,
         photo=resolved.Photo(
@@ -81,6 +84,8 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         else None,
         bodies=MappingProxyType(resolve_bodies(collector, spec)),
         rigs=MappingProxyType(dict(resolve_rigs(collector, spec, timing, names, scale))),
+        deforming=MappingProxyType(deforming),
+        depth_of_field=resolve_depth_of_field(collector, spec, timing, names, fov_rad=fov_rad),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -159,19 +164,11 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
     return MappingProxyType(chosen)
 
 
-def _check_motion_files(collector: Collector, motion: Motion, path: SpecPath) -> None:
-    if motion.rig is not None and motion.rig.file is not None:
-        find_file(collector, (*path, "rig", "file"), motion.rig.file, RIG)
-    for index, clip in enumerate(motion.clips):
-        if clip.file is not None:
-            find_file(collector, (*path, "clips", index, "file"), clip.file, MOTION)
-
-
 def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[str, ...]) -> None:
     """Checks and notes the parts of the language that this version only reads."""
-    for name, motion in spec.motion.items():
+    for name in spec.motion:
         check_removed(collector, spec.objects, ("motion", name), name)
-        _check_motion_files(collector, motion, ("motion", name))
+    check_hanging(collector, spec)
     for index, key in enumerate(spec.camera.keys):
         at: SpecPath = ("camera", index)
         check_removed(collector, spec.objects, (*at, "look_at"), key.look_at)

@@ -1,4 +1,4 @@
-"""`simulate` to resolved bodies; what can't be simulated yet, or not together, is noted."""
+"""`simulate` to resolved rigid bodies; what can't be simulated together is noted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.resolve_edits import check_removed
-from i2v3d.spec.resolved import RigidBody
+from i2v3d.spec.resolved_physics import RigidBody
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
@@ -24,10 +24,7 @@ def resolve_bodies(collector: Collector, spec: Spec) -> dict[str, RigidBody]:
         check_removed(collector, spec.objects, path, name)
         rigid = simulation.rigid
         if rigid is None:
-            kind = "cloth" if simulation.cloth is not None else "soft"
-            hint = "use `rigid`, or bake it in Blender and give `scene: {blend: baked.blend}`"
-            collector.not_yet(path, f"simulating {kind} bodies is", hint)
-            continue
+            continue  # see `resolve_deforming`
         found[name] = RigidBody(rigid.mass, rigid.friction, rigid.bounce, rigid.velocity, rigid.fixed)
         if not rigid.fixed:
             _check_free(collector, spec, path, name, has_velocity=any(rigid.velocity))
@@ -37,8 +34,9 @@ def resolve_bodies(collector: Collector, spec: Spec) -> dict[str, RigidBody]:
 
 
 def _check_free(collector: Collector, spec: Spec, path: SpecPath, name: str, *, has_velocity: bool) -> None:
-    if spec.objects[name].parent is not None:
-        message = f"`{name}` falls by itself and can't hang on `{spec.objects[name].parent}`"
+    parent = spec.objects[name].parent
+    if parent is not None:
+        message = f"`{name}` falls by itself and can't hang on `{parent.to}`"
         collector.error(path, message, "leave out `parent`, or write `fixed: true`")
     motion = spec.motion.get(name)
     keys = motion.keys if motion is not None else []

@@ -202,8 +202,6 @@ def resolve_rig(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Cam
     follow = camera.follow
     if follow is not None and follow.object not in names:
         collector.unknown(collector.below(("camera", "follow"), "object"), follow.object, names)
-    if camera.depth_of_field is not None:
-        collector.not_yet(("camera", "depth_of_field"), "depth of field is", "write `off`, or leave it out")
     hand = camera.handheld
     return CameraRig(
         CameraFollow(follow.object, follow.lag, cast(Literal["moving", "turning"], follow.by)) if follow else None,
@@ -243,7 +241,7 @@ def _through(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Camera
     if wanted in names:
         if spec.objects[wanted].copy_of is not None:
             collector.error(path, f"`{wanted}` is a copy and has no views of its own", "name its original")
-        return CameraThrough(wanted)
+        return CameraThrough(wanted, spec.camera.through.reach)
     if wanted != "views":
         collector.unknown(path, wanted, names)
     originals = [name for name, thing in spec.objects.items() if thing.copy_of is None]
@@ -253,7 +251,7 @@ def _through(collector: Collector, spec: Spec, names: tuple[str, ...]) -> Camera
             path, "the background has one view, that of the photo: there is nothing to travel through", hint
         )
         return None
-    return CameraThrough(originals[0])
+    return CameraThrough(originals[0], spec.camera.through.reach)
 
 
 def _check_camera_key(collector: Collector, key: CameraKeySpec, path: SpecPath, names: tuple[str, ...]) -> None:

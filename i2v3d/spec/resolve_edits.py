@@ -96,33 +96,6 @@ def _linear(colour: str) -> resolved.Vector:
     return cast(resolved.Vector, tuple(linear))
 
 
-def resolve_parent(collector: Collector, path: SpecPath, name: str, objects: dict[str, SceneObject]) -> str | None:
-    """Returns the object that carries this one, or None; circles and bones are noted."""
-    path, parent = (*path, "parent"), objects[name].parent
-    if parent is None:
-        return None
-    if parent not in objects:
-        owner = parent.split(".")[0]
-        if owner not in objects:
-            collector.unknown(path, owner, tuple(objects))
-        else:
-            collector.not_yet(path, "hanging on a bone is", f"hang it on the whole object: `parent: {owner}`")
-        return None
-    if objects[parent].remove:
-        collector.error(path, f"`{parent}` is removed and can't carry anything", "hang it on something else")
-        return None
-    seen: list[str] = [name]
-    above: str | None = parent
-    while above in objects and above is not None:
-        if above in seen:
-            loop = " -> ".join(f"`{step}`" for step in (*seen, above))
-            collector.error(path, f"objects hang on each other in a circle: {loop}", "one of them must hang on nothing")
-            return None
-        seen.append(above)
-        above = objects[above].parent
-    return parent
-
-
 def check_removed(collector: Collector, objects: dict[str, SceneObject], path: SpecPath, name: object) -> None:
     """Notes the use of an object that is taken out of the scene."""
     if isinstance(name, str) and name in objects and objects[name].remove:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from i2v3d.spec.collect import Collector
+from i2v3d.spec.collect import BEYOND_END, Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.resolved import MotionKey, Output
 from i2v3d.spec.units import Moment
@@ -48,7 +48,7 @@ def resolve_times(collector: Collector, timing: Timing, moments: Sequence[Moment
         frame, at = timing.frame(moment), (*path, index, "at")
         if frame > last:
             end = f"{timing.duration_s:g}s, frame {last}"
-            collector.error(at, f"{moment} is beyond the end of the clip", f"it ends at {end}")
+            collector.error(at, f"{moment} {BEYOND_END}", f"it ends at {end}")
         if frames and frame <= frames[-1]:
             before = moments[index - 1]
             what = "is at the same time as" if frame == frames[-1] else "is before"

@@ -11,7 +11,8 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath, path_text
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import FONT, MESH, find_file
-from i2v3d.spec.resolve_edits import check_removed, mesh_of, resolve_edits, resolve_parent
+from i2v3d.spec.resolve_edits import check_removed, mesh_of, resolve_edits
+from i2v3d.spec.resolve_parents import resolve_parent
 from i2v3d.spec.resolve_prompts import resolve_prompts
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def resolve_objects(
         prompts = resolve_prompts(collector, (*path, "segment"), thing.segment, scale) if thing.segment else None
         shape = _shape(collector, path, thing.mesh if original is None else (thing.mesh or objects[original].mesh))
         is_copied = any(other.copy_of == name for other in objects.values())
+        parent, bone = resolve_parent(collector, path, name, objects)
         rests_somewhere = thing.distance is None and (is_copied or not thing.remove)
         stands = rests_somewhere if thing.stands is None else thing.stands
         found.append(
@@ -57,8 +59,10 @@ def resolve_objects(
                 spec_path=path_text(path),
                 edits=resolve_edits(collector, path, thing, objects),
                 is_removed=thing.remove,
-                parent=resolve_parent(collector, path, name, objects),
+                parent=parent or None,
                 mesh_of=mesh_of(name, objects),
+                parent_bone=bone,
+                is_gripped=thing.parent is not None and thing.parent.grip,
             )
         )
     return tuple(found)
@@ -73,7 +77,7 @@ def _check_kind(collector: Collector, path: SpecPath, name: str, thing: SceneObj
         if not is_made:
             hint = "give `segment: {box: [...]}`, `copy: NAME`, or `mesh: {file: x.glb}` with `place`"
             collector.error(path, f"nothing says what `{name}` looks like", hint)
-        elif thing.place is None:
+        elif thing.place is None and not (thing.parent is not None and thing.parent.grip):
             collector.error(path, f"nothing says where `{name}` stands", "add `place: {at: [x, y]}`")
     if thing.segment is not None and thing.stands and thing.distance is not None:
         hint = "leave out `stands: true` or `distance`"
@@ -137,7 +141,8 @@ def _place(
     names, thing = tuple(objects), objects[str(path[1])]
     place, path = thing.place, (*path, "place")
     if place is None:
-        return resolved.Place((0.0, 0.0, 0.0), True, 0.0) if thing.copy_of is not None else None
+        is_put = thing.copy_of is not None or thing.segment is None
+        return resolved.Place((0.0, 0.0, 0.0), thing.copy_of is not None, 0.0) if is_put else None
     if place.on == "table" and not surfaces.has_table:
         collector.error((*path, "on"), "there is no table", "write `on: ground`, or `background: {layout: table}`")
     on = None if place.on == "table" else place.on

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale
+from i2v3d.spec.references import RIG, find_file
+from i2v3d.spec.resolve_clips import resolve_clips
 from i2v3d.spec.resolve_motion import Timing, resolve_times
-from i2v3d.spec.resolved import MotionKey, RigClip, RigMotion, Vector
-from i2v3d.spec.units import Moment
+from i2v3d.spec.resolved import MotionKey, RigMotion, Vector
 
 if TYPE_CHECKING:
     from i2v3d.rigs.presets import Preset
     from i2v3d.spec.model import Spec
-    from i2v3d.spec.model.motion import Clip, Motion
+    from i2v3d.spec.model.motion import Motion
+    from i2v3d.spec.model.objects import SceneObject
 
 _PARTS = ("clips", "bones", "joints", "reach")
+REACH_FADE_S = 0.4
 
 
 def resolve_rigs(
@@ -32,10 +36,8 @@ def resolve_rigs(
             for part in _PARTS:
                 if getattr(motion, part):
                     collector.error((*path, part), f"`{part}` needs a rig", "add `rig: humanoid`, or another preset")
-        elif motion.rig.preset is None:
-            collector.not_yet((*path, "rig"), "a rig from a file is", "use a preset such as `humanoid`")
         else:
-            rig = _rig(collector, motion, motion.rig.preset, path, timing=timing, names=names, scale=scale)
+            rig = _rig(collector, spec, motion, path, timing=timing, names=names, scale=scale)
             if name in names and not spec.objects[name].remove:
                 found[name] = rig
     return {name: found[name] for name in names if name in found}
@@ -43,30 +45,90 @@ def resolve_rigs(
 
 def _rig(
     collector: Collector,
+    spec: Spec,
     motion: Motion,
-    preset_name: str,
     path: SpecPath,
     *,
     timing: Timing,
     names: tuple[str, ...],
     scale: PhotoScale,
 ) -> RigMotion:
-    from i2v3d.rigs.presets import PRESETS  # numpy comes with it: only for specs with rigs
-
-    preset = PRESETS[preset_name]
-    clips = tuple(
-        clip
-        for index, given in enumerate(motion.clips)
-        if (clip := _clip(collector, given, preset_name, (*path, "clips", index), timing)) is not None
-    )
+    preset, file = preset_of(motion), None
+    assert preset is not None
+    assert motion.rig is not None
+    if motion.rig.file is not None:
+        file = find_file(collector, (*path, "rig", "file"), motion.rig.file, RIG)
+        _check_own_file(collector, spec.objects, path, file)
+        _check_bone_map(collector, (*path, "rig", "bones"), motion.rig.bones, preset)
+        if motion.joints:
+            message = "a rig from a file has its joints already"
+            collector.error((*path, "joints"), message, "leave out `joints`, or use `rig: humanoid`")
+    elif motion.rig.bones:
+        collector.error((*path, "rig", "bones"), "`bones` says how a file's bones are called", "add `file`")
     return RigMotion(
-        preset=preset_name,
-        joints=_joints(collector, motion, preset, path, scale),
-        clips=clips,
+        preset=preset.name,
+        joints=_joints(collector, motion, preset, path, scale) if file is None else (),
+        clips=resolve_clips(collector, motion, preset, path, timing=timing, rig_file=file),
         bones=_bones(collector, motion, preset, path, timing),
         reach=_reach(collector, motion, preset, path, names),
         is_foot_locked=motion.foot_lock,
+        reach_times=_reach_times(collector, motion, path, timing),
+        file=file,
+        file_bones=tuple(motion.rig.bones.items()),
+        has_skin=file is not None,
     )
+
+
+def preset_of(motion: Motion | None) -> Preset | None:
+    """Returns the preset of a motion's rig, or the one that it is like; None without a rig."""
+    from i2v3d.rigs.presets import PRESETS  # numpy comes with it: only for specs with rigs
+
+    if motion is None or motion.rig is None:
+        return None
+    return PRESETS[motion.rig.preset or motion.rig.like]
+
+
+def _check_own_file(collector: Collector, objects: dict[str, SceneObject], path: SpecPath, file: Path | None) -> None:
+    """A skeleton moves the mesh that it came with, and no other."""
+    name = str(path[1])
+    owner = objects.get(name)
+    while owner is not None and owner.copy_of is not None and owner.mesh is None:
+        owner = objects.get(owner.copy_of)
+    if owner is None or file is None:
+        return
+    given = owner.mesh.file if owner.mesh is not None else None
+    if given is None or Path(given).name != file.name:
+        message = f"the mesh of `{name}` is not that of its rig's file"
+        collector.error((*path, "rig"), message, f"write `mesh: {{file: {file.name}}}`, or use `rig: humanoid`")
+
+
+def _check_bone_map(collector: Collector, path: SpecPath, bones: Mapping[str, str], preset: Preset) -> None:
+    for bone in bones:
+        if bone not in preset.bone_names():
+            collector.unknown((*path, bone), bone, preset.bone_names(), what=f"bone of a {preset.name}")
+
+
+def _reach_times(
+    collector: Collector, motion: Motion, path: SpecPath, timing: Timing
+) -> tuple[tuple[str, tuple[float, float, float]], ...]:
+    found = []
+    for bone, goal in motion.reach.items():
+        if goal.from_ is None and goal.to is None and goal.fade is None:
+            continue
+        start = 0.0 if goal.from_ is None else timing.frame(goal.from_)
+        last = timing.frame_count - 1.0
+        end = last if goal.to is None else timing.frame(goal.to)
+        if end <= start or start > last:
+            message = f"the hand reaches from frame {start:g} to {end:g} of {last:g}"
+            collector.error((*path, "reach", bone), message, "give a `from` inside the clip and a later `to`")
+            continue
+        fade = REACH_FADE_S * timing.fps if goal.fade is None else timing.frame(goal.fade)
+        fade = min(fade, (end - start) / 2)
+        # At the ends of the clip there is no way there or back: the hand is at its goal.
+        start = start - fade if goal.from_ is None else start
+        end = end + fade if goal.to is None else end
+        found.append((bone, (start, end, fade)))
+    return tuple(found)
 
 
 def _joints(
@@ -81,36 +143,6 @@ def _joints(
     return tuple((joint, point) for joint, point in zip(motion.joints, points, strict=True))
 
 
-def _clip(collector: Collector, given: Clip, preset: str, path: SpecPath, timing: Timing) -> RigClip | None:
-    from i2v3d.rigs.clips_others import CLIPS
-
-    if given.play is None:
-        collector.not_yet((*path, "file"), "a clip from a file is", "use one of the built-in clips")
-        return None
-    known = CLIPS[preset]
-    if given.play not in known:
-        collector.unknown(collector.below(path, "play"), given.play, tuple(known), what=f"{preset} clip")
-        return None
-    if given.at is not None and given.from_ is not None:
-        collector.error((*path, "at"), "both `at` and `from` are given", "keep one of them")
-    if given.speed <= 0:
-        collector.error((*path, "speed"), "a speed must be above 0", "for example 0.5 for half as fast")
-        return None
-    start = given.from_ or given.at
-    first = 0.0 if start is None else timing.frame(start)
-    end = None if given.to is None else timing.frame(given.to)
-    if end is not None and end <= first:
-        collector.error((*path, "to"), f"{given.to} is not after the start of the clip", "give a later time")
-    if first > timing.frame_count - 1:
-        collector.error(path, f"{start} is beyond the end of the clip", f"it ends at {timing.duration_s:g}s")
-    fade = None if given.fade is None else _length(given.fade, timing)
-    return RigClip(given.play, first, end, fade, given.speed, given.loop, given.additive)
-
-
-def _length(moment: Moment, timing: Timing) -> float:
-    return max(0.0, timing.frame(moment))
-
-
 def _bones(
     collector: Collector, motion: Motion, preset: Preset, path: SpecPath, timing: Timing
 ) -> tuple[tuple[str, tuple[MotionKey, ...]], ...]:
@@ -118,7 +150,7 @@ def _bones(
     limits = {bone.name: bone.limits_deg for bone in preset.bones}
     for bone, given in motion.bones.items():
         bone_path: SpecPath = (*path, "bones", bone)
-        if bone not in limits:
+        if bone not in limits and (motion.rig is None or motion.rig.file is None):
             collector.unknown(bone_path, bone, tuple(limits), what="bone")
             continue
         frames = resolve_times(collector, timing, [key.at for key in given], bone_path)
@@ -129,7 +161,7 @@ def _bones(
                     message = f"`{channel}` has no effect on a bone"
                     collector.error((*bone_path, index, channel), message, "bones turn: give `rotate: [x, y, z]`")
             turn = key.rotate if key.rotate is not None else (0.0, 0.0, 0.0) if not keys else keys[-1].rotate_rad
-            _check_limits(collector, bone, turn, limits[bone], (*bone_path, index, "rotate"))
+            _check_limits(collector, bone, turn, limits.get(bone), (*bone_path, index, "rotate"))
             keys.append(MotionKey(frame, None, turn, None, None, None, key.ease))
         if keys:
             found.append((bone, tuple(keys)))

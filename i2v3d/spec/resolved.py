@@ -15,8 +15,12 @@ from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec.resolved_generation import Generation
+from i2v3d.spec.resolved_motion import MotionKey as MotionKey
+from i2v3d.spec.resolved_motion import RigClip as RigClip
+from i2v3d.spec.resolved_motion import RigMotion as RigMotion
+from i2v3d.spec.resolved_motion import Vector as Vector
+from i2v3d.spec.resolved_physics import Deforming, DepthOfField, MeshDetail, RigidBody
 
-Vector = tuple[float, float, float]
 Profile = Literal["draft", "paper", "modern"]
 _CURVES = ("sine", "quad", "cubic", "quart", "expo", "back", "bounce", "elastic")
 EASINGS = ("linear", "constant", *(f"{way}_{curve}" for curve in _CURVES for way in ("in", "out", "in_out")))
@@ -116,7 +120,7 @@ class Box:
 
 @dataclass(frozen=True)
 class MeshFile:
-    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl), its base put where the object stands."""
+    """A mesh of the user's (.glb, .gltf, .obj, .ply, .stl, .fbx), its base put where the object stands."""
 
     file: Path
 
@@ -148,6 +152,7 @@ class MeshEdits:
         displace_m: How far white is pushed outwards; None = a twentieth of the height.
         image_file: Picture that replaces the texture, or None.
         tint: Factors 0..1 on linear red, green, blue, or None.
+        detail: How finely it must be cut because it deforms, or None.
     """
 
     replaced_by: str | None = None
@@ -160,6 +165,7 @@ class MeshEdits:
     displace_m: float | None = None
     image_file: Path | None = None
     tint: Vector | None = None
+    detail: MeshDetail | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +206,8 @@ class SceneObject:
         edits: Changes of its mesh, or None.
         is_removed: It is cut out of the picture and not drawn.
         parent: Object whose motion it takes part in, or None.
+        parent_bone: Bone of the parent's rig that carries it; empty for the whole parent.
+        is_gripped: Its pivot is put into that bone's grip.
         mesh_of: Object whose finished mesh it shows; None = that of `copy_of`, else its own.
     """
 
@@ -219,6 +227,8 @@ class SceneObject:
     is_removed: bool = False
     parent: str | None = None
     mesh_of: str | None = None
+    parent_bone: str = ""
+    is_gripped: bool = False
 
     @property
     def mesh_owner(self) -> str:
@@ -261,68 +271,6 @@ class Background:
     hole_grow_px: int
     shadow_grow_px: int
     forbidden: tuple[tuple[tuple[float, float], ...], ...]
-
-
-@dataclass(frozen=True)
-class MotionKey:
-    """A key of an object's motion, relative to its rest; a channel that is None is not keyed here.
-
-    Attributes:
-        frame: May be fractional when a time falls between frames.
-        move_m: World axes.
-        rotate_rad: XYZ Euler about the pivot, world axes at rest.
-        axis, angle_rad: Instead of rotate_rad: a turn about a world axis through the pivot (may pass 360 degrees).
-        scale: Factor per axis.
-        ease: One of EASINGS, for the interval that ends here.
-    """
-
-    frame: float
-    move_m: Vector | None
-    rotate_rad: Vector | None
-    axis: Vector | None
-    angle_rad: float | None
-    scale: Vector | None
-    ease: str
-
-
-@dataclass(frozen=True)
-class RigClip:
-    """A built-in clip on a rig.
-
-    Attributes:
-        start: Frame at which it starts.
-        end: Frame at which it ends, or None for its own end.
-        fade: Frames of blending, or None for the usual.
-        is_loop: Repeats until the end.
-        is_additive: Adds to the clips before it instead of covering them.
-    """
-
-    name: str
-    start: float
-    end: float | None
-    fade: float | None
-    speed: float
-    is_loop: bool
-    is_additive: bool
-
-
-@dataclass(frozen=True)
-class RigMotion:
-    """The rig of an object and what it plays.
-
-    Attributes:
-        preset: Name of a preset of `rigs.presets`.
-        joints: (joint, (x, y) in photo pixels) of pinned joints.
-        bones: (bone, keys): turns on top of the clips.
-        reach: (bone, object name or world point) that the end of an arm goes to.
-    """
-
-    preset: str
-    joints: tuple[tuple[str, tuple[float, float]], ...]
-    clips: tuple[RigClip, ...]
-    bones: tuple[tuple[str, tuple[MotionKey, ...]], ...]
-    reach: tuple[tuple[str, str | Vector], ...]
-    is_foot_locked: bool
 
 
 @dataclass(frozen=True)
@@ -413,9 +361,10 @@ class CameraPathFile:
 
 @dataclass(frozen=True)
 class CameraThrough:
-    """A flight through the views from which this object was reconstructed."""
+    """A flight through the views from which this object was reconstructed, this share of the way to each."""
 
     object: str
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -426,24 +375,6 @@ class CameraRig:
     shake: CameraShake | None = None
     file: CameraPathFile | None = None
     through: CameraThrough | None = None
-
-
-@dataclass(frozen=True)
-class RigidBody:
-    """A rigid body of the simulation.
-
-    Attributes:
-        mass_kg: Its mass.
-        friction, bounce: Of two bodies that touch, both are multiplied; the ground leaves them as they are.
-        velocity_m_s: At the start, world axes.
-        is_fixed: An obstacle: it stays, or moves by its keys, whatever hits it.
-    """
-
-    mass_kg: float
-    friction: float
-    bounce: float
-    velocity_m_s: Vector
-    is_fixed: bool
 
 
 @dataclass(frozen=True)
@@ -464,6 +395,8 @@ class Scene:
         blend_file: An artist's .blend in place of the generated scene, or None.
         bodies: Rigid bodies by object name, in the order of the objects.
         rigs: By object name.
+        deforming: Cloths and soft bodies by object name, in the order of the objects.
+        depth_of_field: None for a pinhole.
     """
 
     name: str
@@ -483,6 +416,8 @@ class Scene:
     blend_file: Path | None = None
     bodies: Mapping[str, RigidBody] = field(default_factory=lambda: MappingProxyType({}))
     rigs: Mapping[str, RigMotion] = field(default_factory=dict)
+    deforming: Mapping[str, Deforming] = field(default_factory=dict)
+    depth_of_field: DepthOfField | None = None
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.errors import Problem
-from i2v3d.spec.collect import NO_SUCH
+from i2v3d.spec.collect import BEYOND_END, NO_SUCH
 from i2v3d.spec.marks import Mark, Marked, SpecPath, parse_path, path_text
 
 if TYPE_CHECKING:
     from i2v3d.spec.model import Spec
 
+_CLIP_LENGTH: frozenset[SpecPath] = frozenset({("output",), ("output", "fps"), ("output", "duration")})
 _UNKNOWN = re.compile(r"unknown (?:key|metric) `(.*)`", re.DOTALL)
 
 
@@ -57,6 +58,8 @@ def follows_from(problem: Problem, pruned: tuple[SpecPath, ...]) -> bool:
     if any(path[: len(gone)] == gone for gone in pruned):
         return True
     if any(gone[: len(path)] == path for gone in pruned) and not problem.message.startswith(NO_SUCH):
+        return True
+    if BEYOND_END in problem.message and not _CLIP_LENGTH.isdisjoint(pruned):
         return True
     lost_names = [str(gone[1]) for gone in pruned if gone[0] == "objects" and len(gone) == 2]
     return ("objects",) in pruned or any(f"`{name}`" in problem.message for name in lost_names)

@@ -27,6 +27,7 @@ from i2v3d.blender.run import run_script
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Resolution, transform_points
 from i2v3d.geometry.placement import crossed_surface, is_in_picture, is_inside
+from i2v3d.spec.resolved_physics import ClothBody
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
@@ -34,6 +35,7 @@ from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
+    from i2v3d.spec.resolved_physics import Deforming
 
 TIMEOUT_S = 1800.0
 
@@ -84,7 +86,13 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "meshes": tuple(mesh_ref(scene, name) for name in owners),
         },
         origins={"camera": "camera", "folders": "objects", "size": "output.size"},
+        # Blender's cloth may differ by fractions of a millimetre where it lies on something curved.
+        determinism="seeded" if any(_has_obstacles(body) for body in scene.deforming.values()) else None,
     )
+
+
+def _has_obstacles(body: Deforming) -> bool:
+    return isinstance(body, ClothBody) and bool(body.obstacles)
 
 
 def lay_out(scene_dir: Path, script: Script, meshes: Iterable[tuple[str, Mesh]]) -> None:

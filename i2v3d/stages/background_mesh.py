@@ -11,7 +11,7 @@ import numpy as np
 
 from i2v3d.artifacts.scene import Layout, Mesh, MeshData, SolvedLayout, View, Views
 from i2v3d.errors import StageError
-from i2v3d.geometry.depth_maps import read_depth_map, sample_depth
+from i2v3d.geometry.depth_maps import ground_of, read_depth_map, sample_depth
 from i2v3d.geometry.frames import Array
 from i2v3d.geometry.layout_surfaces import surface_depth
 from i2v3d.geometry.picture_grid import grid_faces, grid_lines
@@ -19,6 +19,9 @@ from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, 
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
+
+_MOST_SLOPE_RAD = np.radians(4)
+_HEIGHT_SLACK = 0.15  # of the camera's height
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,12 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         StageError: The depth file is missing or not what it should be.
     """
     layout, view = inputs.layout.read(), inputs.views.read()[0]
+    is_hole = _hole_of(layout, view)
+    depth_map = _depth_of(layout, inputs.depth, is_hole)
+    if depth_map is not None and (warning := _other_ground(layout, depth_map, is_hole)):
+        work.warn(warning, field="depth")
     outputs = Outputs(Mesh(work.output("mesh")))
-    outputs.mesh.write(background_mesh(layout, view, _depth_of(layout, view, inputs.depth), params.step_px))
+    outputs.mesh.write(background_mesh(layout, view, depth_map, params.step_px))
     return outputs
 
 
@@ -116,13 +123,37 @@ def _photo_offset(layout: SolvedLayout, view: View) -> Array:
     return np.array([photo.centre_x_px - wide.centre_x_px, photo.centre_y_px - wide.centre_y_px])
 
 
-def _depth_of(layout: SolvedLayout, view: View, file: Path | None) -> Array | None:
+def _hole_of(layout: SolvedLayout, view: View) -> Array:
+    """Returns bool (height, width) where the photo shows objects and not the background."""
+    size = layout.camera.intrinsics.resolution
+    left, top = (round(value) for value in -_photo_offset(layout, view))
+    return np.asarray(view.is_observed[top : top + size.height, left : left + size.width] == 0)
+
+
+def _depth_of(layout: SolvedLayout, file: Path | None, is_hole: Array) -> Array | None:
     if layout.background["kind"] != "depth":
         return None
     if file is None:
         raise StageError("the layout is a depth file, but none was given", hint="write `layout: {depth: depth.npy}`")
     size = layout.camera.intrinsics.resolution
-    left, top = (round(value) for value in -_photo_offset(layout, view))
-    is_hole = view.is_observed[top : top + size.height, left : left + size.width] == 0
     nearest_m = max((rest.depth_m for rest in layout.objects.values()), default=0.0)
     return read_depth_map(file, layout.background, size, is_hole=is_hole, nearest_m=nearest_m)
+
+
+def _other_ground(layout: SolvedLayout, depth_map: Array, is_hole: Array) -> str:
+    """Returns what to tell when the depth file shows the ground elsewhere than the declared camera has it, or ""."""
+    found, height_m = ground_of(depth_map, layout.camera, is_hole), float(layout.camera.world_from_camera[2, 3])
+    if found is None:
+        return ""
+    if found.slope_rad > _MOST_SLOPE_RAD:
+        return (
+            f"the ground in the depth file slopes by {np.degrees(found.slope_rad):.0f} degrees, "
+            "which the spec has level; check `source.camera.pitch` and `fov`"
+        )
+    if abs(found.below_m - height_m) > _HEIGHT_SLACK * height_m:
+        return (
+            f"the ground in the depth file is {found.below_m:.3g} m below the camera, which the spec has at "
+            f"{height_m:.3g} m: things will float or sink; "
+            f"write `source: {{camera: {{height: {found.below_m:.3g}m}}}}`, or scale the depth"
+        )
+    return ""

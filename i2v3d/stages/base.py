@@ -58,6 +58,7 @@ class Node:
         backend: Catalog id of the backend that does it; None when the stage needs none.
         origins: Params or input field name -> dotted spec path it came from, for `explain` and for errors;
             the one that an error of the stage is most likely about comes first.
+        determinism: What this call promises; None = what its stage does.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Node:
     inputs: Mapping[str, InputRef | tuple[InputRef, ...] | None] = field(default_factory=dict)
     backend: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    determinism: Determinism | None = None
 
     def blamed(self, field: str = "") -> str:
         """Returns the spec path that an error or warning about an origin or a role of weights points at, or "".

@@ -16,7 +16,7 @@ from i2v3d.geometry.camera_files import CameraFileError
 from i2v3d.geometry.camera_files.path import CameraPath
 from i2v3d.geometry.camera_resampling import track_of
 from i2v3d.geometry.frames import Camera, Resolution
-from i2v3d.geometry.orbit_views import flight, seen_centre, sweep_stops
+from i2v3d.geometry.orbit_views import drawn_near, flight, seen_centre, sweep_stops
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Params:
         size: Its picture, at `window_left` and `window_top` of the prepared photo.
         format, is_relative, scale, camera: As in `spec.resolved.CameraPathFile`.
         object: Whose views `views` are; empty for a file.
+        reach: Share of the way to each of the views.
     """
 
     frame_count: int
@@ -53,6 +54,7 @@ class Params:
     scale: float = 1.0
     camera: str = ""
     object: str = ""
+    reach: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         inputs["file"] = SourceFile(file.file, "camera.file")
         inputs["lens_file"] = SourceFile(file.lens_file, "camera.file") if file.lens_file else None
     elif through is not None:
-        params = Params(*window, object=through.object)
+        params = Params(*window, object=through.object, reach=through.reach)
         inputs["views"] = OutputRef(f"foreground_mesh[{through.object}]", "views")
     yield Node(
         name="camera_track",
@@ -92,6 +94,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "lens_file": "camera.file",
             "views": "camera.through",
             "object": "camera.through",
+            "reach": "camera.through.reach",
             "format": "camera.file.format",
             "is_relative": "camera.file.relative",
             "scale": "camera.file.scale",
@@ -138,11 +141,11 @@ def _flight(views: Views, params: Params, layout: SolvedLayout, source: Camera) 
         pose = view.camera.world_from_camera.copy()
         pose[:3, 3] *= rest.scale
         seen.append(Camera(view.camera.intrinsics, rest.world_from_object @ pose))
-    stops = sweep_stops(source, seen)
+    stops, centre = sweep_stops(source, seen), seen_centre(seen)
     if len(stops) < 2:
         message = f"none of the views of `{params.object}` is in front of it and above the ground"
         raise StageError(message, hint="write keys, or `preset: arc`", field="views")
-    cameras = flight(stops, seen_centre(seen), params.frame_count)
+    cameras = flight(drawn_near(stops, centre, params.reach), centre, params.frame_count)
     return CameraPath(tuple(cameras), tuple(map(float, range(len(cameras)))))
 
 

@@ -15,6 +15,7 @@ from i2v3d.artifacts.scene import FrameState, FrameStates, JsonFile, Layout, Npz
 from i2v3d.backends.base import SceneRenderer
 from i2v3d.geometry import scene_checks
 from i2v3d.geometry.frames import Array, Resolution
+from i2v3d.geometry.rig_limits import JointLimits, find_overbent
 from i2v3d.geometry.scene_checks import Finding, Thing
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
@@ -97,6 +98,7 @@ def run(inputs: Inputs, params: Params, backend: SceneRenderer, work: WorkDir) -
         found += scene_checks.find_sunk(things, states, some)
     found += scene_checks.find_collisions(things, states, some)
     found += scene_checks.find_too_fast(things, states, params.keyframes, params.size.width)
+    found += find_overbent(_rigs(inputs.static), states)
     if params.is_loop:
         found += scene_checks.find_open_loop(things, states)
     work.progress(0.5, "looking at some frames")
@@ -129,6 +131,20 @@ def _things(static: SceneStatic, params: Params) -> list[Thing]:
                 Thing(name, entry["id"], mesh["vertices_m"], mesh["faces"], name in params.added, tuple(above[1:]))
             )
     return things
+
+
+def _rigs(static: SceneStatic) -> list[JointLimits]:
+    entries = JsonFile(static.path / "scene.json").read_json()["objects"]
+    return [
+        JointLimits(
+            entry["name"],
+            entry["id"],
+            tuple(name for name, _ in entry["bones"]),
+            tuple(limits and tuple((low, high) for low, high in limits) for _, limits in entry["bones"]),
+        )
+        for entry in entries
+        if "bones" in entry
+    ]
 
 
 def _least_observed(

@@ -13,14 +13,17 @@ from i2v3d.artifacts.scene import Layout, Mesh, MeshData
 from i2v3d.errors import StageError
 from i2v3d.geometry import mesh_edits
 from i2v3d.geometry.frames import Array, invert_rigid
+from i2v3d.geometry.held_region import HeldRegion, fault
 from i2v3d.geometry.mesh_checks import find_mesh_faults
 from i2v3d.spec.resolved import MeshEdits, TextShape
+from i2v3d.spec.resolved_physics import MeshDetail
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene, SceneObject
 
 REPLACEMENT = "{} (replacement)"
+MOST_CLOTH_VERTICES = 30_000
 _MOST_PIXELS = 4096
 
 
@@ -111,7 +114,12 @@ def nodes(scene: Scene) -> Iterable[Node]:
                 "displace": _file(edits.displace_file, f"{path}.shape.displace"),
                 "layout": OutputRef("layout", "layout" if thing.prompts is None else "seen"),
             },
-            origins={"edits": path, "other": f"{path}.replace", "mesh": f"{path}.mesh"},
+            origins={
+                "edits": path,
+                "other": f"{path}.replace",
+                "mesh": f"{path}.mesh",
+                "detail": f"simulate.{thing.name}",
+            },
         )
 
 
@@ -136,11 +144,29 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
         mesh = mesh_edits.painted(mesh, _picture(inputs.image), eye[:3])
     if edits.tint is not None:
         mesh = mesh_edits.tinted(mesh, edits.tint)
+    if edits.detail is not None:
+        mesh = _deformable(mesh, params.name, edits.detail)
     if faults := find_mesh_faults(mesh.vertices_m, mesh.faces):
         raise StageError(f"`{params.name}` as edited is not sound: {'; '.join(faults)}", field="edits")
     outputs = Outputs(Mesh(work.output("mesh")))
     outputs.mesh.write(mesh)
     return outputs
+
+
+def _deformable(mesh: MeshData, name: str, detail: MeshDetail) -> MeshData:
+    """Returns the mesh cut finely enough to fold.
+
+    Raises:
+        StageError: What is pinned holds nothing or all of it, or it has too many vertices to be simulated.
+    """
+    mesh = mesh_edits.cut(mesh, detail.cells)
+    region = HeldRegion(detail.pinned.side, detail.pinned.share, detail.pinned.box_m)
+    if what := fault(mesh.vertices_m, region):
+        raise StageError(f"`{name}`: {what}", hint="change `pinned`", field="detail")
+    if detail.kind == "cloth" and len(mesh.vertices_m) > MOST_CLOTH_VERTICES:
+        message = f"`{name}` has {len(mesh.vertices_m):,} vertices; a cloth may have {MOST_CLOTH_VERTICES:,}"
+        raise StageError(message, hint="use `mesh: card`, or a simpler mesh file", field="detail")
+    return mesh
 
 
 def _reshaped(mesh: MeshData, edits: MeshEdits, heights: Array | None) -> MeshData:

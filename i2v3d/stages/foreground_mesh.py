@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from i2v3d.artifacts.images import CutOut
-from i2v3d.artifacts.scene import Layout, Mesh, MeshData, SolvedLayout, View, Views
+from i2v3d.artifacts.scene import Glb, Layout, Mesh, MeshData, SolvedLayout, View, Views
 from i2v3d.backends.base import Mesher
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array, invert_rigid
@@ -20,6 +20,7 @@ from i2v3d.geometry.rasterise import draw_view
 from i2v3d.spec.resolved import Box, Card, Inflate, Lathe, MeshFile, TextShape, Vector
 from i2v3d.stages.base import InputRef, Node, OutputRef, Resources, SourceFile, WorkDir, stage
 from i2v3d.stages.edit_mesh import REPLACEMENT, needed_meshes
+from i2v3d.stages.mesh_file import converted_ref, replacement_file
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene, SceneObject
@@ -29,11 +30,15 @@ _SAMPLES = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """The object's cut-out (None for a mesh file), where it stands, and the user's mesh file if there is one."""
+    """The object's cut-out (None for a mesh file), where it stands, and the user's mesh file if there is one.
+
+    A file that Blender had to read comes `converted`.
+    """
 
     cutout: CutOut | None
     layout: Layout
     file: Path | None
+    converted: Glb | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "layout": OutputRef("layout", "layout" if thing.prompts is None else "seen"),
             "file": SourceFile(file, f"{thing.spec_path}.mesh.file") if file else None,
         }
+        if (converted := converted_ref(scene, thing.name)) is not None:
+            inputs |= {"file": None, "converted": converted}
         yield Node(
             name=f"foreground_mesh[{thing.name}]",
             stage="foreground_mesh",
@@ -103,7 +110,14 @@ def _replacement(scene: Scene, thing: SceneObject, file: Path) -> Node:
         name=f"foreground_mesh[{REPLACEMENT.format(thing.name)}]",
         stage="foreground_mesh",
         params=Params(thing.name, None, None),
-        inputs={"cutout": None, "layout": layout, "file": SourceFile(file, path)},
+        inputs={
+            "cutout": None,
+            "layout": layout,
+            "file": None if replacement_file(thing) else SourceFile(file, path),
+            "converted": OutputRef(f"mesh_file[{REPLACEMENT.format(thing.name)}]", "glb")
+            if replacement_file(thing)
+            else None,
+        },
         backend=scene.backends["foreground_mesh"],
         origins={"file": path},
     )
@@ -134,9 +148,10 @@ def run(inputs: Inputs, params: Params, backend: Mesher, work: WorkDir) -> Outpu
 
 
 def _lifted(inputs: Inputs, params: Params, backend: Mesher, layout: SolvedLayout) -> MeshData:
-    if inputs.file is not None:
+    file = inputs.file if inputs.converted is None else inputs.converted.path
+    if file is not None:
         no_pixels = np.zeros((0, 0, 4), np.uint8)
-        mesh = backend.lift(no_pixels, layout, params.name, MeshFile(inputs.file))
+        mesh = backend.lift(no_pixels, layout, params.name, MeshFile(file))
         if params.file_height_m is not None:
             mesh = _at_height(mesh, params.file_height_m)
         return replace(mesh, vertices_m=(mesh.vertices_m - np.array(params.file_pivot_m)).astype(np.float32))

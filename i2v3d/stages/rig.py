@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from i2v3d.artifacts.scene import JsonFile, Layout, Mesh
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array, invert_rigid
+from i2v3d.geometry.rig import Bone
 from i2v3d.rigs.fit import Skeleton, fit_skeleton, place_along_ray
 from i2v3d.rigs.presets import PRESETS
 from i2v3d.stages.arrange import layout_ref
@@ -46,13 +48,22 @@ class SkeletonFile(JsonFile):
     def write(self, skeleton: Skeleton) -> None:
         """Writes the skeleton."""
         joints = {name: list(place) for name, place in skeleton.joints.items()}
-        self.write_json({"turn_rad": skeleton.turn_rad, "joints": joints, "wheels": dict(skeleton.wheels)})
+        document = {"turn_rad": skeleton.turn_rad, "joints": joints, "wheels": dict(skeleton.wheels)}
+        if skeleton.bones:
+            document["bones"] = [dataclasses.astuple(bone) for bone in skeleton.bones]
+            document["file_names"] = dict(skeleton.file_names)
+        self.write_json(document)
 
     def read(self) -> Skeleton:
         """Returns the skeleton."""
         document = self.read_json()
         joints = {name: (place[0], place[1], place[2]) for name, place in document["joints"].items()}
-        return Skeleton(document["turn_rad"], joints, document["wheels"])
+        bones = tuple(Bone(*map(_tuples, row)) for row in document.get("bones", ()))
+        return Skeleton(document["turn_rad"], joints, document["wheels"], bones, document.get("file_names", {}))
+
+
+def _tuples(value: Any) -> Any:  # Any: plain values
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,8 @@ class Outputs:
 def nodes(scene: Scene) -> Iterable[Node]:
     """Yields one node per rigged object; a copy is fitted to its original's mesh."""
     for name, rig in scene.rigs.items():
+        if rig.file is not None:
+            continue  # `file_rig` has it
         yield Node(
             name=f"rig[{name}]",
             stage="rig",

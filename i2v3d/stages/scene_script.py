@@ -7,27 +7,35 @@ with named objects, actions and cameras, and writes the scene cache that every r
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from i2v3d.artifacts.camera import CameraPoses
+from i2v3d.artifacts.motion import SkinFile, TrackFile
 from i2v3d.artifacts.scene import Layout, ObjectRest, Script
 from i2v3d.blender.script import write_script
-from i2v3d.errors import GraphError
+from i2v3d.errors import GraphError, StageError
 from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.camera_rig import TrackPose
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.geometry.motion import object_motion
-from i2v3d.rigs.script import script_rig
+from i2v3d.rigs.motion_data import MotionFileError
+from i2v3d.rigs.script_files import carrier, gripped, script_rigs, without_paths
 from i2v3d.spec.resolved import CameraFollow, CameraShake
+from i2v3d.spec.resolved_physics import ClothBody, SoftBody
 from i2v3d.stages.arrange import layout_ref
 from i2v3d.stages.base import Node, OutputRef, WorkDir, stage
 from i2v3d.stages.camera_track import has_track
+from i2v3d.stages.motion_file import file_clips
 from i2v3d.stages.rig import SkeletonFile
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import CameraKey, MotionKey, RigidBody, RigMotion, Scene, SceneObject
+    from i2v3d.artifacts.scene import SolvedLayout
+    from i2v3d.rigs.fit import Skeleton
+    from i2v3d.spec.resolved import CameraKey, MotionKey, RigMotion, Scene, SceneObject
+    from i2v3d.spec.resolved_physics import Deforming, DepthOfField, RigidBody
 
 BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
@@ -40,22 +48,31 @@ _LAST_OBJECT_ID = 255  # passes hold ids in one byte
 class Inputs:
     """Where everything stands, the fitted skeletons of the objects in `Params.rigs`, and the camera's poses.
 
-    The poses are those of every frame where the camera does not come from keys.
+    The poses are those of every frame where the camera does not come from keys. `clips` are those from files and
+    `skins` those of rigs from files, both in the order of `Params.rigs`.
     """
 
     layout: Layout
     rigs: tuple[SkeletonFile, ...] = ()
     track: CameraPoses | None = None
+    clips: tuple[TrackFile, ...] = ()
+    skins: tuple[SkinFile, ...] = ()
 
 
 @dataclass(frozen=True)
 class ScriptObject:
-    """An object as the script has it: its name, its mesh folder below `assets/`, its motion, and what it hangs on."""
+    """An object as the script has it: its name, its mesh folder below `assets/`, its motion, and what it hangs on.
+
+    Attributes:
+        bone: Of the parent's rig, or empty; `is_gripped` puts the object into its grip.
+    """
 
     name: str
     assets: str
     motion: tuple[MotionKey, ...]
     parent: str | None = None
+    bone: str = ""
+    is_gripped: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,8 @@ class Params:
     shake: CameraShake | None = None
     bodies: tuple[tuple[str, RigidBody], ...] = ()
     rigs: tuple[tuple[str, RigMotion], ...] = ()
+    deforming: tuple[tuple[str, Deforming], ...] = ()
+    depth_of_field: DepthOfField | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,14 @@ def nodes(scene: Scene) -> Iterable[Node]:
         return
     folders = mesh_folders(scene.objects)
     objects = tuple(
-        ScriptObject(thing.name, folders[thing.name], tuple(scene.motion.get(thing.name, ())), thing.parent)
+        ScriptObject(
+            thing.name,
+            folders[thing.name],
+            tuple(scene.motion.get(thing.name, ())),
+            thing.parent,
+            thing.parent_bone,
+            thing.is_gripped,
+        )
         for thing in scene.drawn
     )
     yield Node(
@@ -139,12 +165,16 @@ def nodes(scene: Scene) -> Iterable[Node]:
             follow=scene.camera_rig.follow,
             shake=scene.camera_rig.shake,
             bodies=tuple(scene.bodies.items()),
-            rigs=tuple(scene.rigs.items()),
+            rigs=tuple((name, without_paths(rig)) for name, rig in scene.rigs.items()),
+            deforming=tuple(scene.deforming.items()),
+            depth_of_field=scene.depth_of_field,
         ),
         inputs={
             "layout": layout_ref(scene),
             "track": OutputRef("camera_track", "track") if has_track(scene) else None,
             "rigs": tuple(OutputRef(f"rig[{name}]", "skeleton") for name in scene.rigs),
+            "clips": tuple(OutputRef(f"clip[{name}.{index}]", "track") for name, index, _, _ in file_clips(scene)),
+            "skins": tuple(OutputRef(f"rig[{name}]", "skin") for name, rig in scene.rigs.items() if rig.file),
         },
         origins={
             "size": "output.size",
@@ -156,6 +186,8 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "shake": "camera.handheld",
             "bodies": "simulate",
             "rigs": "motion",
+            "deforming": "simulate",
+            "depth_of_field": "camera.depth_of_field",
         },
     )
 
@@ -164,6 +196,14 @@ def nodes(scene: Scene) -> Iterable[Node]:
 def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs:
     """Writes the script."""
     layout = inputs.layout.read()
+    skeletons = {name: skeleton.read() for (name, _), skeleton in zip(params.rigs, inputs.rigs, strict=True)}
+    try:
+        rigs, files = script_rigs(
+            params.rigs, skeletons, inputs.clips, inputs.skins, fps=params.fps, frame_count=params.frame_count
+        )
+        attached = _attachments(params, skeletons, layout)
+    except MotionFileError as error:
+        raise StageError(error.message, hint=error.hint, field="rigs") from error
     camera = layout.camera
     window = camera.intrinsics.window(params.window_left, params.window_top, params.size)
     folder = work.output("script")
@@ -186,6 +226,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "background": BACKGROUND_FOLDER,
             "things": [
                 _thing(FIRST_OBJECT_ID + index, thing, layout.objects[thing.name])
+                | {"bone": thing.bone, "attach": attached.get(thing.name)}
                 | {"is_rigged": thing.name in dict(params.rigs)}
                 for index, thing in enumerate(params.objects)
             ],
@@ -193,14 +234,32 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
             "camera_rig": _rig(params),
             "camera_track": [] if inputs.track is None else [_pose(pose) for pose in inputs.track.read()],
             "bodies": {name: dataclasses.asdict(body) for name, body in params.bodies},
+            "focus": [dataclasses.astuple(key) for key in params.depth_of_field.focus] if params.depth_of_field else [],
+            "aperture_m": params.depth_of_field.aperture_m if params.depth_of_field else 0.0,
+            "cloths": _deforming(params, ClothBody),
+            "soft": _deforming(params, SoftBody),
             "ground": _GROUNDS.get(layout.background.get("kind", ""), 0.0),
-            "rigs": [
-                script_rig(name, motion, skeleton.read(), fps=params.fps, frame_count=params.frame_count)
-                for (name, motion), skeleton in zip(params.rigs, inputs.rigs, strict=True)
-            ],
+            "rigs": rigs,
+            "has_skins": bool(inputs.skins),
+            "has_tracks": bool(inputs.clips),
+            "hangs_on_bones": any(thing.bone for thing in params.objects),
         },
     )
+    for name, source in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, folder / name)
     return Outputs(Script(folder))
+
+
+def _deforming(params: Params, kind: type[Deforming]) -> dict[str, dict[str, Any]]:  # Any: literals
+    """Returns the bodies of one kind by name: the fields of their region, and the plain ones."""
+    found = {}
+    for name, body in params.deforming:
+        if isinstance(body, kind):
+            plain = dataclasses.asdict(body)
+            region = {key: value for key, value in plain.pop("pinned").items() if value is not None}
+            found[name] = {"region": region, "plain": plain}
+    return found
 
 
 def _rig(params: Params) -> dict[str, dict[str, Any] | None] | None:  # Any: literals
@@ -229,6 +288,19 @@ def _thing(object_id: int, thing: ScriptObject, rest: ObjectRest) -> dict[str, A
         "motion": object_motion(thing.motion),
         "parent": thing.parent,
     }
+
+
+def _attachments(params: Params, skeletons: Mapping[str, Skeleton], layout: SolvedLayout) -> dict[str, Any]:
+    """Returns the 4x4 of each gripped object that puts it there; raises `MotionFileError` for a bone there is not."""
+    found: dict[str, Any] = {}
+    for thing in params.objects:
+        if thing.parent is None or not thing.bone:
+            continue
+        carrier(params.rigs, skeletons, thing.parent, thing.bone)
+        if thing.is_gripped:
+            rests = (layout.objects[thing.parent], layout.objects[thing.name])
+            found[thing.name] = _rows(gripped(params.rigs, skeletons, owner=thing.parent, bone=thing.bone, rests=rests))
+    return found
 
 
 def _path_key(key: CameraKey) -> dict[str, Any]:  # Any: literals

@@ -25,7 +25,7 @@ class ActionRecord:
         parts: The key's parts.
         outputs: By name, as its type names them.
         volatile: Names of the outputs that differ between equal runs.
-        determinism: `exact` or `seeded`, as the stage declares.
+        determinism: `exact` or `seeded`, as the stage or this call of it declares.
         seconds: How long the stage ran.
         warnings: What it told the user, and the field that each is about (see `Node.blamed`).
     """

@@ -4,7 +4,8 @@ Requests: {"do": "show", "static", "key", "here", "after", "before", "width", "h
 place. {"do": "data", "file"} writes an OpenEXR file with what one sample at each pixel's centre sees:
 colour, depth, object index, `next` and `previous` (where the seen point of the surface is in the frames
 around, world metres) and `observed`. {"do": "smooth", "file", "samples", "border"} writes the colour at
-several samples a pixel within a border (left, bottom, right, top, as shares of the picture).
+several samples a pixel within a border (left, bottom, right, top, as shares of the picture). {"do": "blurred",
+"file", "samples", "focus_m", "aperture_m"} writes the whole colour through an open lens.
 The answer is {"status": "done"} or {"status": "failed", "message"}.
 """
 
@@ -100,6 +101,14 @@ class Scene:
         camera.data.shift_y = (k[1, 2] - height / 2) / width
         camera.matrix_world = mathutils.Matrix((state["world_from_camera"] @ OPENCV_FROM_OPENGL).tolist())
 
+    def render_blurred(self, file: str, samples: int, focus_m: float, aperture_m: float) -> None:
+        """Renders through a lens of this opening that is focused at this distance, metres."""
+        lens = self.scene.camera.data
+        lens.dof.use_dof, lens.dof.focus_distance = True, focus_m
+        lens.dof.aperture_fstop = lens.lens / 1000.0 / aperture_m
+        self.render(file, samples, None)
+        lens.dof.use_dof = False
+
     def render(self, file: str, samples: int, border: list[float] | None) -> None:
         """Renders into an OpenEXR file."""
         render = self.scene.render
@@ -134,6 +143,8 @@ class Studio:
             raise ValueError("nothing is shown yet")
         if request["do"] == "data":
             self._scene.render(request["file"], 1, None)
+        elif request["do"] == "blurred":
+            self._scene.render_blurred(request["file"], request["samples"], request["focus_m"], request["aperture_m"])
         else:
             self._scene.render(request["file"], request["samples"], request["border"])
 

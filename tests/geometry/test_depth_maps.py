@@ -3,13 +3,15 @@ import pytest
 from PIL import Image as Pillow
 
 from i2v3d.errors import StageError
-from i2v3d.geometry.depth_maps import read_depth_map, sample_depth
-from i2v3d.geometry.frames import Resolution
+from i2v3d.geometry.depth_maps import ground_of, read_depth_map, sample_depth
+from i2v3d.geometry.frames import Camera, Intrinsics, Resolution, level_camera_pose
 
 SIZE = Resolution(40, 30)
 METRIC = {"kind": "depth", "depth_kind": "metric", "near_m": 1.0, "far_m": 50.0, "scale": 1.0}
 INVERSE = METRIC | {"depth_kind": "inverse"}
 NO_HOLE = np.zeros((30, 40), bool)
+PHOTO = Resolution(128, 96)
+NOTHING = np.zeros(PHOTO.shape, bool)
 
 
 def slope(height=30, width=40):
@@ -71,3 +73,38 @@ def test_a_picture_of_absurd_size_is_refused(tmp_path, monkeypatch):
     Pillow.fromarray((65535 / slope()).astype(np.uint16)).save(tmp_path / "d.png")
     with pytest.raises(StageError, match="not a depth map"):
         read_depth_map(tmp_path / "d.png", METRIC, SIZE, is_hole=NO_HOLE, nearest_m=0.0)
+
+
+def room_camera(*, pitch_deg=0.0):
+    return Camera(Intrinsics.from_fov(np.radians(60), PHOTO), level_camera_pose(1.5, np.radians(pitch_deg)))
+
+
+def room_depth(camera, *, floor_m, wall_m=8.0):
+    """The depth of a level floor that far below the camera, up to a wall."""
+    pixels = np.stack(np.meshgrid(np.arange(PHOTO.width) + 0.5, np.arange(PHOTO.height) + 0.5), axis=-1)
+    rays = camera.intrinsics.rays(pixels) @ camera.world_from_camera[:3, :3].T
+    with np.errstate(divide="ignore"):
+        floor = np.where(rays[..., 2] < -1e-6, -floor_m / np.minimum(rays[..., 2], -1e-6), np.inf)
+        return np.minimum(floor, wall_m / np.maximum(rays[..., 1], 1e-6))
+
+
+@pytest.mark.parametrize("pitch_deg", [0.0, -20.0])
+def test_the_ground_of_a_depth_map_is_found_below_the_camera(pitch_deg):
+    camera = room_camera(pitch_deg=pitch_deg)
+    depth = room_depth(camera, floor_m=1.1)
+    depth[70:90, 20:50] *= 0.7  # a box on the floor
+    found = ground_of(depth * np.random.default_rng(0).normal(1, 0.003, depth.shape), camera, NOTHING)
+    assert found.below_m == pytest.approx(1.1, abs=0.02)
+    assert found.slope_rad < np.radians(1)
+
+
+def test_a_camera_that_is_tilted_otherwise_than_declared_shows_a_sloping_ground():
+    depth = room_depth(room_camera(pitch_deg=-12), floor_m=1.5)
+    assert ground_of(depth, room_camera(), NOTHING).slope_rad == pytest.approx(np.radians(12), abs=0.01)
+
+
+def test_a_wall_or_a_mess_is_no_ground():
+    camera = room_camera()
+    assert ground_of(np.full(PHOTO.shape, 3.0), camera, NOTHING) is None
+    assert ground_of(np.random.default_rng(1).uniform(1, 9, PHOTO.shape), camera, NOTHING) is None
+    assert ground_of(np.full(PHOTO.shape, 3.0), camera, ~NOTHING) is None

@@ -5,8 +5,10 @@ from i2v3d.geometry.frames import Camera, Intrinsics, Resolution
 from i2v3d.geometry.orbit_views import (
     ELEVATIONS_RAD,
     FOV_RAD,
+    drawn_near,
     flight,
     look_at_pose,
+    orbit_camera,
     seen_centre,
     six_view_cameras,
     sweep_stops,
@@ -87,3 +89,14 @@ def test_a_flight_stands_in_every_stop_and_keeps_the_object_in_the_middle_betwee
     steps = np.linalg.norm(np.diff([camera.world_from_camera[:3, 3] for camera in cameras], axis=0), axis=1)
     assert steps[0] < 0.3 * steps[5]
     assert steps[9] < 0.3 * steps[5]
+
+
+def test_stops_drawn_near_are_part_of_the_way_round_the_object_and_the_first_stays():
+    vertices = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+    stops = [orbit_camera(vertices, azimuth, 0.2) for azimuth in (-1.5, -0.9)]
+    near = drawn_near(stops, seen_centre(stops), 0.5)
+    assert near[0] is stops[0]
+    places = [camera.world_from_camera[:3, 3] for camera in (*stops, near[1])]
+    ways = [np.linalg.norm(places[2] - place) for place in places[:2]]
+    assert ways[0] == pytest.approx(ways[1], rel=1e-6), "halfway"
+    assert np.allclose(drawn_near(stops, seen_centre(stops), 1.0)[1].world_from_camera, stops[1].world_from_camera)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from i2v3d.geometry.placement import crossed_surface, is_in_picture, is_inside, winding_number
+from i2v3d.geometry.placement import are_inside, crossed_surface, is_in_picture, is_inside, winding_number
 
 BALL = trimesh.creation.icosphere(subdivisions=3, radius=2.0)
 
@@ -61,3 +61,13 @@ def test_a_dome_is_round_about_the_source_camera_and_a_floating_backdrop_has_no_
     assert crossed_surface(np.array([0, 8.0, -4]), backdrop, source) == ""
     assert crossed_surface(np.array([0, 9.5, 4]), backdrop, source) == "the backdrop"
     assert crossed_surface(np.array([0, 9.5, -4]), {"kind": "depth", "far_m": 5.0}, source) == ""
+
+
+def test_rays_find_what_is_inside_a_ball_with_holes():
+    ball = trimesh.creation.icosphere(4)
+    faces = ball.faces[np.random.default_rng(3).random(len(ball.faces)) > 0.02]
+    points = np.random.default_rng(4).uniform(-1.2, 1.2, (300, 3))
+    radius = np.linalg.norm(points, axis=1)
+    clear = np.abs(radius - 1) > 0.02
+    assert (are_inside(points, ball.vertices, faces) == (radius < 1))[clear].mean() > 0.99
+    assert not are_inside(np.array([[5.0, 0, 0]]), ball.vertices, faces).any()

@@ -1,6 +1,7 @@
 """Runs inside Blender: binds every mesh of a folder to its preset and writes what came of it as JSON.
 
-Usage: bind_probe.py LIB_PARENT FOLDER; a mesh is PRESET.VARIANT.npz with `vertices` and `faces`.
+Usage: bind_probe.py LIB_PARENT FOLDER; a mesh is PRESET.VARIANT.npz with `vertices` and `faces`, and `pin_JOINT`
+with the place of a pinned joint.
 """
 
 import json
@@ -22,7 +23,8 @@ from i2v3d.rigs.presets import PRESETS  # noqa: E402
 
 
 def volume(vertices, faces):
-    a, b, c = (vertices[faces[:, index]] for index in range(3))
+    """Returns what the surface holds, seen from its middle: open meshes have a volume too."""
+    a, b, c = ((vertices - vertices.mean(axis=0))[faces[:, index]] for index in range(3))
     return abs(float(np.einsum("nc,nc->n", a, np.cross(b, c)).sum() / 6))
 
 
@@ -47,7 +49,8 @@ def main():
         preset = PRESETS[file.name.split(".")[0]]
         with np.load(file) as arrays:
             vertices, faces = arrays["vertices"].astype(np.float64), arrays["faces"]
-        rig = make_rig(preset, fit_skeleton(preset, vertices, faces, {}), file.stem)
+            pins = {name.removeprefix("pin_"): arrays[name] for name in arrays.files if name.startswith("pin_")}
+        rig = make_rig(preset, fit_skeleton(preset, vertices, faces, pins), file.stem)
         try:
             weights = rigging.bind(rig, vertices, faces)
         except rigging.RigError as error:

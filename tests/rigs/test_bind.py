@@ -1,16 +1,11 @@
 """Every preset on a suitable figure, and figures broken in the ways that generated meshes are, bound in Blender."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import trimesh
 
-from i2v3d.blender.script import write_lib
 from tests import clay_figures as clay
+from tests.rigs.probing import bound
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
@@ -104,13 +99,7 @@ def results(tmp_path_factory):
     for name, make in CORPUS.items():
         mesh = make()
         np.savez(folder / f"{name}.npz", vertices=mesh.vertices, faces=mesh.faces)
-    (folder / "lib").mkdir()
-    write_lib(folder / "lib")
-    probe = Path(__file__).with_name("bind_probe.py")
-    command = [sys.executable, str(probe), str(folder), str(folder)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-2000:]
-    return json.loads((folder / "results.json").read_text())
+    return bound(folder)
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))

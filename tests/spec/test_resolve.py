@@ -258,10 +258,6 @@ UNAVAILABLE = {
     "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
-    "camera: {depth_of_field: {f_stop: 2.8}}": "camera.depth_of_field: depth of field is not available yet",
-    "simulate: {rocket: cloth}": "simulate.rocket: simulating cloth bodies is not available yet",
-    "simulate: {rocket: soft}": "simulate.rocket: simulating soft bodies is not available yet",
-    "motion: {rocket: {rig: humanoid, clips: [{file: dance.bvh}]}}": "a clip from a file is not available yet",
     "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
 
@@ -274,7 +270,7 @@ def test_what_is_not_possible_yet_is_checked_and_named_with_its_line(load, text)
     assert all(problem.severity == "warning" for problem in loaded.unavailable)
 
 
-@pytest.mark.parametrize("edit", ["mesh: instantmesh", "parent: rocket.nose"])
+@pytest.mark.parametrize("edit", ["mesh: instantmesh"])
 def test_edits_of_objects_are_named_as_not_possible_yet(load, edit):
     loaded = load(f"source: photo.jpg\n{OBJECT}    {edit}\n")
     assert [problem.line for problem in loaded.unavailable] == [5]
@@ -415,3 +411,36 @@ def test_positions_point_at_values_and_at_what_holds_them(load, project):
     assert loaded.position("camera[0].zoom")[1:] == (6, 20)
     assert loaded.position("objects.rocket.height")[1:] == (4, 5)
     assert loaded.position("guidance.depth") is None
+
+
+def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
+    text = OBJECT + "  flag: {copy: rocket}\nsimulate: {flag: {cloth: {pinned: left, wind: [2, 0, 0], mass: 150g}}}\n"
+    scene = scene_of(load, text)
+    body = scene.deforming["flag"]
+    assert (body.pinned.side, body.mass_kg_m2, body.settle_s) == ("left", pytest.approx(0.15), 0.0)
+    rocket, flag = scene.objects
+    assert rocket.edits is None
+    assert (flag.mesh_owner, flag.edits.detail.cells, flag.edits.detail.kind) == ("flag", 32, "cloth")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "motion: {rocket: [{at: 1s, move: [1, 0, 0]}]}\nsimulate: {rocket: {cloth: {pinned: none}}}\n",
+            "`rocket` is simulated and keyed at once: nothing of it is pinned",
+        ),
+        ("motion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {rocket: cloth}\n", "changes its size"),
+        ("motion: {rocket: {rig: humanoid}}\nsimulate: {rocket: soft}\n", "`rocket` has a rig"),
+        ("simulate: {rocket: {cloth: {collide: [rocket]}}}\n", "no obstacle for itself"),
+        ("simulate: {rocket: {cloth: {collide: [table]}}}\n", "there is no object `table`"),
+        ("simulate: {rocket: {soft: {pinned: none}}}\n", "a soft body moves by what is held of it"),
+        ("simulate: {rocket: {cloth: {pinned: {box: [[1, 0, 0], [0, 1, 1]]}}}}\n", "the low and the high corner"),
+        ("simulate: {rocket: {cloth: {pinned: lft}}}\n", "`lft` is not known here"),
+        ("simulate: {other: cloth}\n", "there is no object `other`"),
+    ],
+)
+def test_what_a_cloth_or_a_soft_body_can_not_do_is_told(load, text, said):
+    with pytest.raises(SpecError) as caught:
+        scene_of(load, OBJECT + text)
+    assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems

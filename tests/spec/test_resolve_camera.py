@@ -138,7 +138,41 @@ def test_through_views_means_the_only_object_or_is_refused(load):
 
 def test_depth_of_field_is_off_and_may_say_so(load):
     assert not load("camera: {depth_of_field: off}\n").unavailable
-    assert [p.path for p in load("camera: {depth_of_field: {f_stop: 4}}\n").unavailable] == ["camera.depth_of_field"]
+    assert load("camera: {depth_of_field: off}\n").scene.depth_of_field is None
+
+
+def test_depth_of_field_takes_the_aperture_of_the_real_lens(load):
+    source = "source: {image: photo.jpg, camera: {lens: {focal: 40mm, sensor: 24mm}}}\n"
+    lens = load(source + "camera: {depth_of_field: {f_stop: 4}}\n").scene.depth_of_field
+    assert lens.aperture_m == pytest.approx(0.01)
+    assert [(key.frame, key.on) for key in lens.focus] == [(0.0, "hero")]
+
+
+@pytest.mark.parametrize(("written", "on"), [("hero", "hero"), ("2.5m", 2.5), ("3", 3.0), ("[0, 4m, 1]", (0, 4, 1))])
+def test_a_focus_is_an_object_a_distance_or_a_point(load, written, on):
+    focus = load(f"camera: {{depth_of_field: {{focus: {written}}}}}\n").scene.depth_of_field.focus
+    assert [(key.frame, key.on) for key in focus] == [(0.0, on)]
+
+
+def test_a_focus_is_pulled_by_keys(load):
+    text = "camera: {depth_of_field: {focus: [{at: 0.5s, on: hero}, {at: 1s, on: 4m, ease: in_out}]}}\n"
+    focus = load(text).scene.depth_of_field.focus
+    assert [(key.frame, key.on, key.ease) for key in focus] == [(5.0, "hero", "linear"), (10.0, 4.0, "in_out_sine")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("camera: {depth_of_field: {f_stop: 4}}\n", "nothing says what is sharp"),
+        ("camera: {depth_of_field: {focus: heroo}}\n", "there is no object `heroo`"),
+        ("camera: {depth_of_field: {focus: -1m}}\n", "a focus at -1 m is not before the camera"),
+        ("camera: {depth_of_field: {focus: [{at: 1s, on: hero}, {at: 0s, on: other}]}}\n", "is before the key above"),
+    ],
+)
+def test_a_focus_on_nothing_is_told(load, text, said):
+    with pytest.raises(SpecError) as caught:
+        load(text, head=TWO)
+    assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
 
 
 def test_a_path_file_is_found_and_its_format_guessed(load, tmp_path):
@@ -165,3 +199,9 @@ def test_the_formats_of_the_language_are_those_that_are_read():
 
     assert FILE_FORMATS == NAMES
     assert FILE_FORMATS == cli._CAMERA_FORMATS
+
+
+def test_a_flight_through_views_may_go_part_of_the_way(load):
+    assert load("camera: {through: {views: hero, reach: 40%}}\n").scene.camera_rig.through == CameraThrough("hero", 0.4)
+    (problem,) = problems(load, "camera: {through: {views: hero, reach: 0}}\n")
+    assert "0.01" in problem

@@ -80,3 +80,97 @@ def test_a_clip_that_ends_elsewhere_is_held_and_one_that_comes_back_ends(load):
 
 def test_a_rig_without_clips_is_at_rest(load):
     assert lay_out_clips(rig_of(load, "{rig: humanoid}"), fps=24, frame_count=49) == ()
+
+
+SCENE = """source: photo.jpg
+output: {fps: 24, duration: 2s}
+objects:
+  hero: {mesh: {file: hero.fbx}, place: {at: [0, 5]}}
+  ball: {mesh: {file: good.glb}, place: {at: [0, 5]}%s}
+motion: {hero: %s}
+"""
+
+
+@pytest.fixture
+def load_file_rig(tmp_path):
+    project = make_project(tmp_path / "project")
+    (project / "hero.fbx").write_bytes(b"Kaydara FBX Binary")
+
+    def load(motion, ball=""):
+        (project / "scene.yaml").write_text(SCENE % (ball, motion))
+        return load_scene(project)
+
+    return load
+
+
+def test_a_rig_from_a_file_plays_built_in_clips_its_own_and_those_of_other_files(load_file_rig):
+    loaded = load_file_rig("{rig: {file: hero.fbx}, clips: [walk, 'Armature|jig', {file: dance.bvh, up: y}]}")
+    assert loaded.unavailable == ()
+    rig = loaded.scene.rigs["hero"]
+    walk, jig, dance = rig.clips
+    assert (rig.preset, rig.has_skin, rig.file.name) == ("humanoid", True, "hero.fbx")
+    assert (walk.is_captured, jig.is_own, jig.file_clip, jig.file.name) == (False, True, "Armature|jig", "hero.fbx")
+    assert (dance.is_own, dance.is_captured, dance.file.name, dance.up) == (False, True, "dance.bvh", "y")
+
+
+def test_a_clip_from_a_file_is_in_place_where_keys_move_its_figure(load_file_rig):
+    keys = "keys: [{at: 1s, move: [1, 0, 0]}]"
+    for motion, expected in (
+        ("{rig: humanoid, clips: [{file: dance.bvh}]}", False),
+        (f"{{rig: humanoid, {keys}, clips: [{{file: dance.bvh}}]}}", True),
+        (f"{{rig: humanoid, {keys}, clips: [{{file: dance.bvh, in_place: false}}]}}", False),
+    ):
+        (clip,) = load_file_rig(motion).scene.rigs["hero"].clips
+        assert clip.is_in_place == expected, motion
+
+
+def test_a_hand_reaches_for_a_time_and_at_the_ends_of_the_clip_without_a_way_there(load_file_rig):
+    rig = load_file_rig(
+        "{rig: humanoid, reach: {hand_left: {object: ball, from: 1s, to: 1.5s, fade: 0.1s},"
+        " hand_right: {object: ball, to: 1s}}}"
+    ).scene.rigs["hero"]
+    times = dict(rig.reach_times)
+    assert times["hand_left"] == pytest.approx((24.0, 36.0, 2.4))
+    start, end, fade = times["hand_right"]
+    assert (start + fade, end) == (0.0, 24.0)
+
+
+def test_an_object_hangs_on_a_bone_or_is_gripped_by_it(load_file_rig):
+    for written, is_gripped in (("hero.hand_right", False), ("{to: hero.hand_right, grip: true}", True)):
+        ball = load_file_rig("{rig: humanoid}", f", parent: {written}").scene.objects[1]
+        assert (ball.parent, ball.parent_bone, ball.is_gripped) == ("hero", "hand_right", is_gripped)
+
+
+@pytest.mark.parametrize(
+    ("motion", "ball", "line", "message"),
+    [
+        ("{rig: {file: hero.fbx}, joints: {left_elbow: [0.4, 0.5]}}", "", 6, "a rig from a file has its joints"),
+        ("{rig: {file: hero.fbx, bones: {nose: Nose}}}", "", 6, "there is no bone of a humanoid `nose`"),
+        ("{rig: {file: good.glb}}", "", 6, "the mesh of `hero` is not that of its rig's file"),
+        ("{rig: {file: gone.fbx}}", "", 6, "there is no file `gone.fbx`"),
+        ("{rig: humanoid, clips: [{play: walk, up: y}]}", "", 6, "`up` is about a clip from a file"),
+        ("{rig: humanoid, clips: [{file: dance.bvh, clip: a}]}", "", 6, "a .bvh file holds one clip"),
+        ("{rig: humanoid, clips: [{file: dance.bvh, bones: {nose: a}}]}", "", 6, "no bone of a humanoid `nose`"),
+        ("{rig: humanoid, clips: [{file: photo.jpg}]}", "", 6, "`photo.jpg` is not a motion clip"),
+        ("{rig: humanoid}", ", parent: hero.hand_rigth", 5, "did you mean `hand_right`?"),
+        ("{keys: []}", ", parent: hero.hand_right", 5, "`hero` has no rig, and so no bone `hand_right`"),
+        ("{rig: humanoid}", ", parent: {to: hero, grip: true}", 5, "only a bone has a grip"),
+        ("{rig: humanoid}", ", parent: nobody.hand_right", 5, "there is no object `nobody`"),
+        (
+            "{rig: humanoid, reach: {hand_left: ball}}",
+            ", parent: hero.hand_right",
+            6,
+            "`hero` reaches for `ball`, which goes where `hero` goes",
+        ),
+        (
+            "{rig: humanoid, reach: {hand_left: {object: ball, from: 1s, to: 0.5s}}}",
+            "",
+            6,
+            "the hand reaches from frame 24 to 12",
+        ),
+    ],
+)
+def test_what_does_not_fit_a_file_or_a_bone_is_told_with_its_place(load_file_rig, motion, ball, line, message):
+    with pytest.raises(SpecError) as raised:
+        load_file_rig(motion, ball)
+    assert any(message in str(problem) and problem.line == line for problem in raised.value.problems), raised.value

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from i2v3d.artifacts.scene import Layout
 from i2v3d.backends.embedded.inpaint import GuidedPatchMatch
 from i2v3d.errors import StageError
 from i2v3d.geometry.mesh_checks import find_mesh_faults
@@ -174,3 +175,19 @@ def test_a_depth_layout_needs_and_uses_its_file(made, tmp_path):
             None,
             work(tmp_path / "v", background_mesh),
         )
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, None), (1.05, None), (0.5, "0.8m"), (2.0, "3.2m")])
+def test_a_depth_file_with_the_ground_at_another_height_is_told(made, share, expected, tmp_path):
+    camera = made.layout.camera
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    rays = camera.intrinsics.rays(np.stack([columns, rows], axis=-1)) @ camera.world_from_camera[:3, :3].T
+    down = np.maximum(-rays[..., 2], 1e-6)
+    np.save(tmp_path / "d.npy", share * np.minimum(camera.world_from_camera[2, 3] / down, 200.0))
+    file = Layout(tmp_path / "layout.json")
+    background = {"kind": "depth", "depth_kind": "metric", "near_m": 1.0, "far_m": 100.0, "scale": 1.0}
+    file.write(dataclasses.replace(made.layout, background=background))
+    inputs = background_mesh.Inputs(made.views, file, tmp_path / "d.npy")
+    told = work(tmp_path / "w", background_mesh)
+    background_mesh.run(inputs, background_mesh.Params(), None, told)
+    assert [f"height: {expected}" in line for line in told.said] == [True] * (expected is not None)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from i2v3d.spec.resolved import RigidBody
+from i2v3d.spec.resolved_physics import RigidBody
 from tests import hand_made_scene as hand
 from tests.stages.test_scene_edits import block, rest_at
 

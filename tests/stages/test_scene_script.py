@@ -12,6 +12,7 @@ from i2v3d.geometry.camera_path import PathKey
 from i2v3d.geometry.camera_rig import Follow, Shake, TrackPose
 from i2v3d.spec import resolved
 from i2v3d.spec.resolved import CameraKey
+from i2v3d.spec.resolved_physics import ClothBody, DepthOfField, FocusKey, Pinned, SoftBody
 from i2v3d.stages import scene_script
 from tests import hand_made_scene as hand
 
@@ -31,6 +32,22 @@ def script_text(folder, made=None) -> str:
 def test_the_script_of_the_hand_made_scene_is_as_reviewed(tmp_path):
     """After a wanted change: I2V3D_UPDATE_GOLDEN=1, then review the difference as code."""
     text, golden = script_text(tmp_path), GOLDEN / "hand_made_scene.py.txt"
+    if os.environ.get("I2V3D_UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_the_script_of_a_scene_with_cloth_a_soft_thing_and_a_lens_is_as_reviewed(tmp_path):
+    """After a wanted change: I2V3D_UPDATE_GOLDEN=1, then review the difference as code."""
+    pinned = Pinned("left", 0.03, None)
+    box = Pinned(None, 0.03, ((-1.0, -1.0, 0.0), (1.0, 1.0, 0.1)))
+    bodies = {
+        "card": ClothBody(pinned, 0.2, 15.0, (2.0, 0.5, 0.0), 0.4, 1, (hand.NASTY,), 1.0),
+        hand.NASTY: SoftBody(box, 0.5, 0.5),
+    }
+    focus = DepthOfField(0.01, (FocusKey(0.0, "card", "linear"), FocusKey(3.0, (0.0, 9.0, 1.0), "in_out_sine")))
+    made = dataclasses.replace(hand.scene(), deforming=bodies, depth_of_field=focus)
+    text, golden = script_text(tmp_path, made), GOLDEN / "cloth_scene.py.txt"
     if os.environ.get("I2V3D_UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()

@@ -27,6 +27,8 @@ _Y_UP = ("glb", "gltf", "obj")
 # A face's colours are baked into a block this wide, its corners at texel centres; beyond this many faces, one texel.
 _BLOCK = 4
 _MAX_BLOCKS = 250_000
+# Faces near each other in space have blocks near each other: what a far view mixes is alike.
+_CELL_BITS = 12
 _GREY = (200, 200, 200, 255)
 
 
@@ -195,12 +197,10 @@ def _corner_colours(geometry: Any) -> Array:
 
 
 def _coloured(corners: Array, colours: Array) -> _Part:
-    """Returns a part with its corner colours baked into a picture."""
+    """Returns a part with its corner colours baked into a picture, faces near each other side by side."""
     if (colours == colours[:1, :1]).all():
         return _Part(corners, np.full((*corners.shape[:2], 2), 2.0), np.broadcast_to(colours[0, 0], (4, 4, 4)).copy())
     block = _BLOCK if len(corners) <= _MAX_BLOCKS else 1
-    columns = int(np.ceil(np.sqrt(len(corners))))
-    rows = -(-len(corners) // columns)
     if block == 1:
         tiles = colours.astype(np.float32).mean(axis=1)[:, None, None]
         inner = np.full((3, 2), 0.5)
@@ -208,14 +208,39 @@ def _coloured(corners: Array, colours: Array) -> _Part:
         share = np.arange(block) / (block - 1)
         along, down = np.meshgrid(share, share)
         weights = np.stack([1 - along - down, along, down], axis=-1)
-        tiles = np.einsum("yxk,fkc->fyxc", weights, colours.astype(np.float32)).clip(0, 255)
+        tiles = np.einsum("yxk,fkc->fyxc", weights, colours.astype(np.float32))
+        tiles = tiles.clip(colours.min(axis=1)[:, None, None], colours.max(axis=1)[:, None, None])
         inner = np.array([[0.5, 0.5], [block - 0.5, 0.5], [0.5, block - 0.5]])
-    picture = np.zeros((rows * columns, block, block, 4), np.uint8)
-    picture[: len(tiles)] = tiles.round().astype(np.uint8)
-    picture = picture.reshape(rows, columns, block, block, 4).swapaxes(1, 2).reshape(rows * block, columns * block, 4)
-    number = np.arange(len(corners))
-    first = np.stack([number % columns, number // columns], axis=1) * block
-    return _Part(corners, first[:, None] + inner, picture)
+    order = np.argsort(_cell_numbers(corners.mean(axis=1)), kind="stable")
+    columns, rows = _along_z(np.arange(len(order)))
+    # Blocks that stay empty have the last face's colour: seen from afar, a face's neighbours mix in.
+    grid = np.broadcast_to(tiles[order[-1]], (rows.max() + 1, columns.max() + 1, block, block, 4)).round()
+    grid = grid.astype(np.uint8)
+    grid[rows, columns] = tiles[order].round().astype(np.uint8)
+    height, width = grid.shape[:2]
+    first = np.zeros((len(order), 2))
+    first[order] = np.stack([columns, rows], axis=1) * block
+    return _Part(corners, first[:, None] + inner, grid.swapaxes(1, 2).reshape(height * block, width * block, 4))
+
+
+def _cell_numbers(points: Array) -> Array:
+    """Returns a number per point, (n, 3), along a Z-order curve through space: points near in it are near."""
+    low, extent = points.min(axis=0), max(float(np.ptp(points, axis=0).max()), 1e-12)
+    cells = ((points - low) / extent * (2**_CELL_BITS - 1)).astype(np.int64)
+    numbers = np.zeros(len(points), np.int64)
+    for bit in range(_CELL_BITS):
+        for axis in range(3):
+            numbers |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
+    return numbers
+
+
+def _along_z(numbers: Array) -> tuple[Array, Array]:
+    """Returns (column, row) of each number along a Z-order curve through a picture's blocks."""
+    columns, rows = np.zeros_like(numbers), np.zeros_like(numbers)
+    for bit in range(int(numbers.max()).bit_length() // 2 + 1):
+        columns |= ((numbers >> (2 * bit)) & 1) << bit
+        rows |= ((numbers >> (2 * bit + 1)) & 1) << bit
+    return columns, rows
 
 
 def _joined(parts: list[_Part], *, is_y_up: bool) -> MeshData:

@@ -21,6 +21,7 @@ import numpy as np
 
 from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.base import RenderedFrame
+from i2v3d.backends.embedded.lens import Lens, srgb_levels
 from i2v3d.backends.embedded.scene_cache import Moment, Neighbours, files_identity
 from i2v3d.blender.run import child_environment, failure
 from i2v3d.blender.script import write_lib
@@ -29,6 +30,8 @@ from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.resources import templates_dir
 
 SMOOTH_SAMPLES = 8
+LENS_SAMPLES = 128
+_SHARP_PX = 0.5
 _LAYER = "ViewLayer"
 _FLOW_LIMIT_PX = 1e6
 
@@ -67,12 +70,19 @@ class CyclesRenderer:
         self._child.ask({"do": "data", "file": str(data)})
         channels = _read_exr(data)
         ids = np.rint(_channel(channels, "Object Index.X")).astype(np.uint8)
-        colour = _srgb(_rgb(channels, "Combined"))
+        colour = srgb_levels(_rgb(channels, "Combined"))
         is_edge = _has_other_neighbour(ids)
         if is_edge.any():
             border = _border(is_edge)
             self._child.ask({"do": "smooth", "file": str(smooth), "samples": SMOOTH_SAMPLES, "border": border})
-            colour[is_edge] = _srgb(_rgb(_read_exr(smooth), "Combined")[is_edge])
+            colour[is_edge] = srgb_levels(_rgb(_read_exr(smooth), "Combined")[is_edge])
+        lens = Lens.of(moments.here)
+        if lens is not None:
+            depth = np.where(ids > 0, _channel(channels, "Depth.Z"), np.float32(np.inf))
+            is_blurred = _is_blurred(lens.circles_px(depth, float(moments.here.image_from_camera[0, 0])))
+            request = {"focus_m": lens.focus_m, "aperture_m": lens.aperture_m, "samples": LENS_SAMPLES}
+            self._child.ask({"do": "blurred", "file": str(smooth), **request})
+            colour[is_blurred] = srgb_levels(_rgb(_read_exr(smooth), "Combined")[is_blurred])
         return RenderedFrame(colour, _passes(channels, ids, moments))
 
 
@@ -163,19 +173,25 @@ def _rgb(channels: dict[str, Array], name: str) -> Array:
     return np.stack([_channel(channels, f"{name}.{letter}") for letter in "RGB"], axis=-1)
 
 
-def _srgb(linear: Array) -> Array:
-    """Returns uint8 sRGB of linear light."""
-    light = np.clip(linear.astype(np.float64), 0.0, 1.0)
-    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(255.0 * curve).astype(np.uint8)
-
-
 def _has_other_neighbour(ids: Array) -> Array:
     """Returns where one of the eight pixels around shows another object."""
     height, width = ids.shape
     around = np.pad(ids, 1, mode="edge")
     differs = [around[row : row + height, column : column + width] != ids for row in range(3) for column in range(3)]
     return np.logical_or.reduce(differs)
+
+
+def _is_blurred(circles_px: Array) -> Array:
+    """Returns where the lens changes the picture: what is out of focus, and as far as its light may reach."""
+    from scipy.ndimage import binary_dilation
+
+    reach = min(int(np.ceil(float(np.quantile(circles_px, 0.999)) / 2)) + 1, max(circles_px.shape))
+    is_out = circles_px > _SHARP_PX
+    for axis in (0, 1):
+        shape = [1, 1]
+        shape[axis] = 2 * reach + 1
+        is_out = binary_dilation(is_out, np.ones(shape, bool))
+    return np.asarray(is_out)
 
 
 def _border(is_wanted: Array) -> list[float]:

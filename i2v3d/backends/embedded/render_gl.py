@@ -22,6 +22,7 @@ import numpy as np
 from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.base import RenderedFrame
 from i2v3d.backends.embedded.gl_program import Programs, Surface, load_surfaces, make_programs
+from i2v3d.backends.embedded.lens import Lens, largest_circle_px, linear_levels, pixel_shifts, shifted, srgb_levels
 from i2v3d.backends.embedded.scene_cache import FileIdentity, Moment, Neighbours, files_identity
 from i2v3d.blender.system_libraries import debian_packages, egl_libraries
 from i2v3d.errors import MissingBackendError
@@ -85,10 +86,46 @@ class GlRenderer:
         self._size(resolution)
         moments = Neighbours.read(states, current)
         draws = _arrange(surfaces, moments, resolution)
+        passes = _passes(*self._draw_passes(draws), moments)
+        lens = Lens.of(moments.here)
+        if lens is None:
+            return RenderedFrame(self._draw_colour(draws, resolution), passes)
+        return RenderedFrame(self._draw_through(lens, surfaces, moments, passes), passes)
+
+    def _draw_through(
+        self, lens: Lens, surfaces: tuple[Surface, ...], moments: Neighbours, passes: FramePasses
+    ) -> Array:
+        """Returns the colours through an open lens: the mean of what its points see."""
+        height, width = passes.ids.shape
+        resolution = Resolution(width, height)
+        focal_px = float(moments.here.image_from_camera[0, 0])
+        is_edge = lens.sharp_edges(passes, focal_px)
+        points = lens.points(largest_circle_px(lens, passes.depth_m, focal_px))
+        light, edge_light = np.zeros((height, width, 3), np.float32), np.zeros((int(is_edge.sum()), 3), np.float32)
+        for point in points:
+            draws = _arrange(surfaces, lens.seen_from(moments, point), resolution)
+            light += linear_levels()[self._draw_plain(draws)]
+        light /= len(points)
+        some = points[::2] if is_edge.any() else points[:0]
+        for point, shift in zip(some, pixel_shifts(len(some)), strict=True):
+            draws = _arrange(surfaces, shifted(lens.seen_from(moments, point), shift), resolution)
+            edge_light += linear_levels()[self._draw_plain(draws)[is_edge]]
+        light[is_edge] = edge_light / max(len(some), 1)
+        return srgb_levels(light)
+
+    def _draw_plain(self, draws: list[_Draw]) -> Array:
+        """Returns the colours of everything, edges as they fall."""
+        self._plain.use()
+        self._clear(self._plain)
+        for draw in draws:
+            self._blend(self._plain, draw)
+        return _read(self._plain, 0, components=3, dtype="f1", numpy_type=np.uint8)
+
+    def _draw_colour(self, draws: list[_Draw], resolution: Resolution) -> Array:
         colour = self._draw_background(draws)
         for box in _object_box(draws, resolution):
             colour[box.top : box.bottom, box.left : box.right] = self._draw_smooth(draws, box, resolution)
-        return RenderedFrame(colour, _passes(*self._draw_passes(draws), moments))
+        return colour
 
     def _load(self, static: Path) -> tuple[Surface, ...]:
         key = files_identity(static)

@@ -17,6 +17,7 @@ from i2v3d.geometry.camera_files.path import (
     checked_pose,
     make_path,
     read_frames,
+    read_rate,
     rows,
     write_json,
 )
@@ -61,10 +62,7 @@ def read(file: Path, _camera: str = "") -> CameraPath:
         lenses += lens is not NOMINAL
         cameras.append(Camera(lens, pose))
         times.append(entry.get("time_s"))
-    fps = whole.get("fps", 24.0)
-    if not isinstance(fps, int | float) or not 0 < fps < 1e6:
-        raise CameraFileError(f"{file.name}: `fps` is no rate")
-    return make_path(file, cameras, times, fps=fps, has_lens=lenses == len(cameras))
+    return make_path(file, cameras, times, fps=read_rate(file, whole), has_lens=lenses == len(cameras))
 
 
 def _lens(file: Path, where: str, entry: Any, resolution: Any) -> Any:  # Any: JSON

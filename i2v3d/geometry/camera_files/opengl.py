@@ -17,6 +17,7 @@ from i2v3d.geometry.camera_files.path import (
     checked_pose,
     make_path,
     read_frames,
+    read_rate,
     rows,
     write_json,
 )
@@ -70,7 +71,7 @@ def read(file: Path, _camera: str = "") -> CameraPath:
         lenses += lens is not NOMINAL
         cameras.append(Camera(lens, checked_pose(file, where, matrix) @ OPENCV_FROM_OPENGL))
         times.append(entry.get("time", entry.get("time_s")))
-    return make_path(file, cameras, times, has_lens=lenses == len(cameras))
+    return make_path(file, cameras, times, fps=read_rate(file, whole), has_lens=lenses == len(cameras))
 
 
 def _lens(file: Path, where: str, values: Any) -> Intrinsics:  # Any: JSON

@@ -147,6 +147,18 @@ def read_frames(file: Path, others: str) -> tuple[dict[str, Any], list[Any]]:  #
     return whole, frames
 
 
+def read_rate(file: Path, whole: dict[str, Any]) -> float:  # Any: JSON
+    """Returns the frames a second that a document says, 24 when it says nothing.
+
+    Raises:
+        CameraFileError: What it says is no rate.
+    """
+    fps = whole.get("fps", 24.0)
+    if not isinstance(fps, int | float) or isinstance(fps, bool) or not 0 < fps < 1e6:
+        raise CameraFileError(f"{file.name}: `fps` is no rate", "give the frames a second as a number")
+    return float(fps)
+
+
 def write_json(file: Path, document: Any) -> None:  # Any: JSON
     """Writes the document; floats keep full precision."""
     file.write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

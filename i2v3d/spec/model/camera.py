@@ -196,13 +196,55 @@ class Through(SpecPart):
     views: Text = documented(
         "views", "`views`: the background's, or else the only object's; or an object's name.", examples=("hero",)
     )
+    reach: Annotated[Share, in_range(0.01, 1)] = documented(
+        1.0, "How much of the way from the photo's view to each of them.", examples=("50%",)
+    )
+
+
+def _focus_target(value: Any) -> Any:
+    """An object's name, a point, or a distance as a number in metres."""
+    try:
+        return LENGTH.parse(value)
+    except UnitError:
+        return _target(value)
+
+
+FocusTarget = Annotated[
+    str | float | tuple[float, float, float],
+    PlainValidator(_focus_target),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "array"}]}),
+]
+
+
+class FocusKey(SpecPart):
+    """A key of the focus: what is sharp from when on."""
+
+    at: MomentField = documented(..., "When.", unit="frame, s or %", examples=("1s",))
+    on: FocusTarget = documented(..., "Object, world point, or distance.", unit="m", examples=("hero", "2.5m"))
+    ease: Ease = documented("linear", "Easing of the interval that ends here.", examples=("in_out",))
+
+
+def _focus_keys(value: Any) -> Any:
+    is_keys = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return value if value is None or is_keys else [{"at": 0, "on": value}]
 
 
 class DepthOfField(SpecPart):
     """A lens that is sharp at one distance only."""
 
-    f_stop: Annotated[Number, in_range(0.1, 128)] = documented(2.8, "Aperture.", examples=(2.8,))
-    focus: Target | None = documented(None, "What is sharp.", unit="m", examples=("hero",))
+    f_stop: Annotated[Number, in_range(0.001, 128)] = documented(
+        2.8, "Aperture; far below 1 blurs scenes that are larger than a room.", examples=(2.8,)
+    )
+    focus: Annotated[
+        list[FocusKey] | None,
+        BeforeValidator(_focus_keys),
+        AlsoAccepts({"type": "string"}, {"type": "number"}, {"type": "array"}),
+    ] = documented(
+        None,
+        "What is sharp: an object, a world point, a distance, or keys of these; else the only object.",
+        unit="m",
+        examples=("hero", "2.5m", [{"at": "0s", "on": "hero"}, {"at": "2s", "on": "cup", "ease": "in_out"}]),
+    )
 
 
 def _depth_of_field(value: Any) -> Any:

@@ -157,7 +157,7 @@ class Mesh(SpecPart):
     lathe: LatheForm | None = documented(None, LatheForm.__doc__ or "", examples=({"segments": 64},))
     card: CardForm | None = documented(None, CardForm.__doc__ or "", examples=({},))
     box: BoxForm | None = documented(None, BoxForm.__doc__ or "", examples=({"depth": "2m"},))
-    file: FilePath | None = documented(None, "A .glb, .gltf, .obj, .ply or .stl file.", examples=("flag.glb",))
+    file: FilePath | None = documented(None, "A .glb, .gltf, .obj, .ply, .stl or .fbx file.", examples=("flag.glb",))
     text: TextForm | None = documented(None, TextForm.__doc__ or "", examples=("HELLO",))
     model: Annotated[str, Word(*MESH_MODELS)] | None = documented(
         None, "A model that makes the mesh.", examples=("instantmesh",)
@@ -175,7 +175,7 @@ class Mesh(SpecPart):
         if value in MESH_MODELS:
             return {"model": value}
         known = (*MESH_FORMS[:4], *MESH_MODELS)
-        if value.lower().endswith((".glb", ".gltf", ".obj", ".ply", ".stl")):
+        if value.lower().endswith((".glb", ".gltf", ".obj", ".ply", ".stl", ".fbx")):
             raise wrong(f"`{value}` is not a form of mesh", f"for a file write `mesh: {{file: {value}}}`")
         raise wrong(f"`{value}` is not a form of mesh", hint_for(value, known, label="forms"))
 
@@ -246,6 +246,16 @@ class Replacement(SpecPart):
     file: FilePath | None = documented(None, "A mesh file.", examples=("statue.glb",))
 
 
+class Parent(SpecPart):
+    """What an object hangs on."""
+
+    short_key = "to"
+    to: Text = documented(..., "Object or bone.", examples=("hero.hand_right", "table"))
+    grip: Flag = documented(
+        False, "Puts the object's pivot into the bone's grip; else it keeps its place from it.", examples=(True,)
+    )
+
+
 class SceneObject(SpecPart):
     """A thing of the scene: cut out of the photo (`segment`), a `copy`, or added (`mesh` and `place`)."""
 
@@ -255,7 +265,7 @@ class SceneObject(SpecPart):
     remove: Flag = documented(False, "True takes the thing out of the picture.", examples=(True,))
     mesh: Mesh | None = documented(None, Mesh.__doc__ or "", examples=("inflate", {"file": "flag.glb"}))
     place: Place | None = documented(None, Place.__doc__ or "", examples=({"at": [5, 30]},))
-    parent: Text | None = documented(
+    parent: Parent | None = documented(
         None, "Object or bone (`hero.hand_right`) it hangs on.", examples=("hero.hand_right",)
     )
     class_name: Text = documented("", "What it is, for generative backends.", alias="class", examples=("rocket",))

@@ -50,8 +50,10 @@ class SourceCamera:
 class Thing:
     """One object: its id in the passes, its mesh folder, where it rests, its motion about that, and what carries it.
 
-    What is carried by `parent` takes part in that one's motion, and its own is counted in the parent's rest axes.
-    `simulated` (frames, 4, 4), where there is one, is its motion from rest in the world.
+    What is carried by `parent` takes part in that one's motion, and its own is counted in the parent's rest axes;
+    with `bone` it is that bone of the parent that carries it, and `attach` (4x4, world at rest) puts it there.
+    `simulated` (frames, 4, 4), where there is one, is its motion from rest in the world; `bones` (frames, 4, 4) by
+    name are where the bones of its rig take what they carry, in its mesh's frame.
     """
 
     name: str
@@ -63,6 +65,18 @@ class Thing:
     parent: str | None = None
     simulated: Array | None = None
     is_rigged: bool = False
+    bone: str = ""
+    attach: Rows | None = None
+    bones: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Joints:
+    """How the bones of a rig are turned, as their limits count it: `turns` (frames, bones, 4) are (w, x, y, z)."""
+
+    names: tuple[str, ...]
+    limits_deg: tuple[Any, ...]
+    turns: Array
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,8 @@ class Placed:
     """What the scene cache reads back: the Blender object of each id and the folder of its mesh.
 
     Where the mesh folder holds vertices more than once or after modifiers, `corners` is the evaluated vertex of
-    each, and `count` how many those are.
+    each, and `count` how many those are. Of a rigged one `joints` says how its bones are turned.
+    `mover` is the object that its keys move.
     """
 
     name: str
@@ -79,6 +94,8 @@ class Placed:
     mesh_object: Any  # bpy type
     corners: Array | None = None
     count: int | None = None
+    joints: Joints | None = None
+    mover: Any = None  # bpy type
 
 
 def new_scene(clip: Clip) -> Any:  # Any: bpy types
@@ -128,7 +145,7 @@ def add_objects(scene: Any, assets: Path, things: Sequence[Thing]) -> list[Place
     movers = {thing.name: thing.mesh_object.parent or thing.mesh_object for thing in placed}
     rests = {name: mover.matrix_basis.copy() for name, mover in movers.items()}
     for thing in things:
-        if thing.parent is not None:
+        if thing.parent is not None and not thing.bone:
             # Nothing moves by hanging it up: the child stays where it is as long as the parent rests.
             movers[thing.name].parent = movers[thing.parent]
             movers[thing.name].matrix_parent_inverse = rests[thing.parent].inverted()
@@ -157,7 +174,7 @@ def _add_object(collection: Any, thing: Thing, mesh: Any) -> Placed:
     mover.scale = (scale, scale, scale)
     mesh_object.pass_index = thing.id
     actions.animate_object(mover, thing.motion, place=place, scale=scale)
-    return Placed(thing.name, thing.id, thing.assets, mesh_object)
+    return Placed(thing.name, thing.id, thing.assets, mesh_object, mover=mover)
 
 
 def add_cameras(
@@ -241,7 +258,22 @@ def pose_at(thing: Thing, frame: float, by_name: Mapping[str, Thing]) -> Array:
     if thing.parent is None:
         return pose
     parent = by_name[thing.parent]
-    return np.asarray(pose_at(parent, frame, by_name) @ np.linalg.inv(rest_pose(parent)) @ pose)
+    carried = pose_at(parent, frame, by_name)
+    if thing.bone:
+        carried = carried @ bone_at(parent, thing.bone, frame)
+        pose = pose if thing.attach is None else np.array(thing.attach) @ pose
+    return np.asarray(carried @ np.linalg.inv(rest_pose(parent)) @ pose)
+
+
+def bone_at(thing: Thing, bone: str, frame: float) -> Array:
+    """Returns where a bone takes what it carries (4, 4), mesh frame; at rest as long as the rig has no poses."""
+    track = thing.bones.get(bone)
+    if track is None:
+        return np.eye(4)
+    before = min(max(int(np.floor(frame)), 0), len(track) - 1)
+    after = min(before + 1, len(track) - 1)
+    t = min(max(frame - before, 0.0), 1.0)
+    return np.asarray((1 - t) * track[before] + t * track[after])
 
 
 def centres_of(placed: Sequence[Placed]) -> dict[str, Array]:

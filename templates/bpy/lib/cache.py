@@ -41,7 +41,10 @@ def write_static(folder: Path, assets: Path, placed: Sequence[Placed]) -> None:
         owner = owners.setdefault(thing.assets, thing.id)
         if owner == thing.id:
             shutil.copytree(assets / thing.assets, folder / "meshes" / str(owner), copy_function=shutil.copyfile)
-        entries.append({"name": thing.name, "id": thing.id, "is_foreground": thing.id > 1, "mesh": f"meshes/{owner}"})
+        entry = {"name": thing.name, "id": thing.id, "is_foreground": thing.id > 1, "mesh": f"meshes/{owner}"}
+        if thing.joints is not None:
+            entry["bones"] = [list(row) for row in zip(thing.joints.names, thing.joints.limits_deg, strict=True)]
+        entries.append(entry)
     _write_json(folder / "scene.json", {"objects": entries})
 
 
@@ -57,6 +60,9 @@ def write_states(folder: Path, clip: Clip, placed: Sequence[Placed]) -> list[dic
     for frame in range(clip.frame_count):
         bpy.context.scene.frame_set(FIRST_FRAME + frame)
         state = _state(clip, ordered)
+        for thing in ordered:
+            if thing.joints is not None:
+                state[f"bone_turns_{thing.id}"] = thing.joints.turns[frame]
         for name, array in state.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"frame {frame}: {name} is not a number")
@@ -92,10 +98,22 @@ def _state(clip: Clip, placed: Sequence[Placed]) -> dict[str, Array]:
         "world_from_camera": opencv_camera_pose(_rigid(_matrix(camera.matrix_world))),
         "transforms": np.stack([_matrix(thing.mesh_object.evaluated_get(graph).matrix_world) for thing in placed]),
     }
+    if camera.data.dof.use_dof:
+        state["depth_of_field"] = _depth_of_field(camera, graph)
     for thing in placed:
         if thing.mesh_object.modifiers or thing.mesh_object.data.shape_keys:
             state[f"vertices_{thing.id}"] = _world_vertices(thing, graph)
     return state
+
+
+def _depth_of_field(camera: Any, graph: Any) -> Array:
+    """Returns the distance that is sharp, along the view, and the diameter of the lens's opening, metres."""
+    dof = camera.data.dof
+    distance = dof.focus_distance
+    if dof.focus_object is not None:
+        way = dof.focus_object.evaluated_get(graph).matrix_world.translation - camera.matrix_world.translation
+        distance = way.dot(camera.matrix_world.to_3x3().col[2].normalized()) * -1
+    return np.array([max(distance, 1e-3), camera.data.lens / 1000.0 / dof.aperture_fstop])
 
 
 def _matrix(matrix: Any) -> Array:

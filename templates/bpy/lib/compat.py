@@ -36,6 +36,14 @@ def action_curves(datablock: Any, name: str) -> Any:  # Any: bpy types
     return strip.channelbag(slot, ensure=True).fcurves
 
 
+def more_curves(datablock: Any, name: str) -> Any:  # Any: bpy types
+    """Returns the F-curves of the datablock's action; a named one is made where it has none."""
+    animation = datablock.animation_data
+    if animation is None or animation.action is None:
+        return action_curves(datablock, name)
+    return animation.action.layers[0].strips[0].channelbag(animation.action_slot).fcurves
+
+
 def use_nodes(material: Any) -> Any:  # Any: bpy types
     """Returns the material's empty node tree; from 5.0 on every material has one and asking for it warns."""
     if bpy.app.version < (5, 0, 0):

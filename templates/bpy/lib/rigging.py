@@ -8,6 +8,7 @@ weights must pass `rig_skin.skin_faults`; if they don't, those of the nearest bo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,12 +19,11 @@ from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
 from lib import actions
-from lib.build import Clip, Placed, Thing, centres_of, pose_at
+from lib.build import Clip, Joints, Placed, Thing, centres_of, pose_at, rest_pose
 from lib.frames import transform_points
-from lib.motion import world_from_object_at
 from lib.rig import Rig
 from lib.rig_curves import quaternion
-from lib.rig_pose import Goal, Pose, poses
+from lib.rig_pose import Goal, Pose, bone_transforms, poses, turns_from_standing
 from lib.rig_skin import (
     SMALL_ISLAND,
     bones_inside,
@@ -46,27 +46,79 @@ class RigError(ValueError):
     """A mesh that can't be bound to its rig so that it holds together."""
 
 
-def add_rigs(clip: Clip, rigs: Sequence[Rig], things: Sequence[Thing], placed: Sequence[Placed]) -> None:
-    """Binds each rigged object to an armature `<object> rig` and bakes its poses.
+def posed(
+    clip: Clip, rigs: Sequence[Rig], things: Sequence[Thing], placed: Sequence[Placed]
+) -> tuple[tuple[Thing, ...], dict[str, list[Pose]]]:
+    """Returns the things knowing where their bones are, and the poses of each rig at every frame.
+
+    What a rig hangs on, and what its hands reach for, is posed before it.
+    """
+    centres, made = centres_of(placed), dict[str, list[Pose]]()
+    by_name, waiting = {thing.name: thing for thing in things}, {rig.object: rig for rig in rigs}
+
+    def settle(name: str) -> None:
+        thing = by_name[name]
+        if thing.parent is not None and thing.simulated is None:
+            settle(thing.parent)
+        rig = waiting.pop(name, None)
+        if rig is None:
+            return
+        for target in rig.reach.values():
+            if isinstance(target, str):
+                settle(target)
+        world_from_mesh = [pose_at(thing, frame, by_name) for frame in range(clip.frame_count)]
+        goals = _goals(rig, by_name, world_from_mesh, centres)
+        made[name] = poses(rig, clip.frame_count, world_from_mesh, goals)
+        moved = np.array([bone_transforms(rig, pose) for pose in made[name]])
+        bones = {bone: moved[:, index] for index, bone in enumerate(rig.names())}
+        by_name[name] = dataclasses.replace(thing, bones=bones)
+
+    for thing in things:
+        settle(thing.name)
+    return tuple(by_name[thing.name] for thing in things), made
+
+
+def add_rigs(
+    rigs: Sequence[Rig], made: Mapping[str, list[Pose]], things: Sequence[Thing], placed: Sequence[Placed]
+) -> list[Placed]:
+    """Binds each rigged object to an armature `<object> rig`, bakes its poses, and hangs on bones what hangs there.
 
     Raises:
         RigError: A mesh can't be bound.
     """
-    centres = centres_of(placed)
-    by_name = {thing.name: thing for thing in things}
+    by_name, found = {thing.name: thing for thing in things}, {one.name: one for one in placed}
     for rig in rigs:
-        thing = by_name[rig.object]
-        mesh_object = next(one.mesh_object for one in placed if one.name == rig.object)
+        mesh_object = found[rig.object].mesh_object
         vertices, faces = _geometry(mesh_object.data)
-        weights = bind(rig, vertices, faces)
+        weights = bind(rig, vertices, faces) if rig.skin is None else _own_weights(rig, vertices)
         armature = _add_armature(rig, f"{rig.object} rig", mesh_object.users_collection[0])
         _attach(mesh_object, armature, rig, weights)
-        rest = np.array(thing.world_from_object, np.float64)
-        world_from_mesh = [
-            world_from_object_at(thing.motion, frame, rest=rest, scale=thing.scale) for frame in range(clip.frame_count)
-        ]
-        goals = _goals(rig, by_name, world_from_mesh, centres)
-        _bake_poses(armature, rig, poses(rig, clip.frame_count, world_from_mesh, goals))
+        _bake_poses(armature, rig, made[rig.object])
+        for thing in things:
+            if thing.parent == rig.object and thing.bone:
+                _hang(found[thing.name].mover, thing, armature, by_name[rig.object])
+        turns = np.array([[quaternion(one) for one in turns_from_standing(rig, pose)] for pose in made[rig.object]])
+        joints = Joints(rig.names(), tuple(bone.limits_deg for bone in rig.bones), turns)
+        found[rig.object] = dataclasses.replace(found[rig.object], joints=joints)
+    return [found[one.name] for one in placed]
+
+
+def _own_weights(rig: Rig, vertices: Array) -> Array:
+    assert rig.skin is not None
+    if rig.skin.shape != (len(vertices), len(rig.bones)):
+        raise RigError(f"the skin of {rig.object} is for {len(rig.skin)} vertices, and its mesh has {len(vertices)}")
+    return rig.skin
+
+
+def _hang(mover: Any, thing: Thing, armature: Any, carrier: Thing) -> None:
+    """Hangs an object on a bone so that it is at rest where `attach` puts it as long as the rig is at rest."""
+    bone = armature.data.bones[thing.bone]
+    # Blender carries a bone's children from its tail.
+    tail = mathutils.Matrix.Translation((0.0, bone.length, 0.0))
+    carried = rest_pose(carrier) @ np.array(bone.matrix_local @ tail)
+    attach = np.eye(4) if thing.attach is None else np.array(thing.attach)
+    mover.parent, mover.parent_type, mover.parent_bone = armature, "BONE", thing.bone
+    mover.matrix_parent_inverse = mathutils.Matrix((np.linalg.inv(carried) @ attach).tolist())
 
 
 def bind(rig: Rig, vertices: Array, faces: Array) -> Array:

@@ -182,3 +182,15 @@ def test_a_file_without_triangles_is_refused(tmp_path):
     trimesh.PointCloud([[0, 0, 0], [1, 1, 1]]).export(tmp_path / "points.ply")
     with pytest.raises(StageError, match="no triangle"):
         load_mesh_file(tmp_path / "points.ply")
+
+
+def test_faces_near_each_other_have_their_colours_near_each_other_in_the_texture(tmp_path):
+    """A far view mixes texels of neighbours: those of a red half must not lie among those of a blue one."""
+    ball = trimesh.creation.icosphere(5)
+    colours = np.where(ball.triangles_center[:, :1] > 0, [[200, 0, 0, 255]], [[0, 0, 200, 255]]).astype(np.uint8)
+    ball.visual.face_colors = colours
+    ball.export(tmp_path / "ball.glb")
+    texture = load_mesh_file(tmp_path / "ball.glb").texture.astype(int)
+    is_red = texture[..., 0] > 100
+    assert (is_red[:, 1:] != is_red[:, :-1]).mean() < 0.03
+    assert (texture[..., 3] == 255).all()

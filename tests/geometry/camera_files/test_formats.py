@@ -326,3 +326,15 @@ def test_noise_in_a_file_gives_an_error_or_cameras_and_nothing_else(name, tmp_pa
         except CameraFileError:
             continue
         assert all(np.isfinite(camera.world_from_camera).all() for camera in path.cameras)
+
+
+@pytest.mark.parametrize(("name", "key"), [("opencv", "world_from_camera"), ("opengl", "transform_matrix")])
+def test_frames_without_times_follow_at_the_rate_that_a_json_file_says(name, key, tmp_path):
+    file = tmp_path / "path.json"
+    frames = [{key: level_source().tolist()} for _ in range(3)]
+    file.write_text(json.dumps({"fps": 10, "frames": frames}))
+    assert read_cameras(file, name).times_s == pytest.approx((0, 0.1, 0.2))
+    for wrong in ("fast", 0, True, 1e9):
+        file.write_text(json.dumps({"fps": wrong, "frames": frames}))
+        with pytest.raises(CameraFileError, match="`fps` is no rate"):
+            read_cameras(file, name)
