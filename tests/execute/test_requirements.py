@@ -137,4 +137,4 @@ def test_a_cache_that_is_filled_later_is_found(tmp_path):
     fill_fake_cache()
     again = project(tmp_path, profile="paper")
     assert not any(found.problem for found in again.weights)
-    assert repository_folder(find_model("svd").repo) / "refs" / "main" in again.loaded.files
+    assert repository_folder(find_model("svd_controlnet_depth").repo) / "refs" / "main" in again.loaded.files
