@@ -72,7 +72,7 @@ MODELS: tuple[Model, ...] = (
     Model(
         role="controlnet_depth",
         repo="diffusers/controlnet-depth-sdxl-1.0",
-        revision="",
+        revision="17bb97973f29801224cd66f192c5ffacf82648b4",
         title="depth ControlNet of SDXL",
         licence="CreativeML Open RAIL++-M",
         is_commercial=True,
@@ -84,7 +84,7 @@ MODELS: tuple[Model, ...] = (
     Model(
         role="svd",
         repo="stabilityai/stable-video-diffusion-img2vid",
-        revision="",
+        revision="9cf024d5bfa8f56622af86c884f26a52f6676f2e",
         title="Stable Video Diffusion: UNet, autoencoder, image encoder, scheduler",
         licence="Stability AI Community License: commercial use only below 1 M$ of yearly revenue",
         is_commercial=False,
@@ -108,7 +108,7 @@ MODELS: tuple[Model, ...] = (
     Model(
         role="wan_vace",
         repo="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
-        revision="",
+        revision="ec4d2cb062b548996b179d493fdd05340de702a1",
         title="Wan 2.1 VACE 1.3B: transformer, autoencoder, text encoder (UMT5-XXL), tokenizer, scheduler",
         licence="Apache-2.0",
         is_commercial=True,

@@ -131,7 +131,7 @@ def test_an_interrupted_download_is_told_as_one():
     (folder / "blobs" / "1234.incomplete").touch()
     assert find_weights([choice])[0].problem == ""
     # What is not fetched yet is a link to nothing in the snapshot.
-    weights = folder / "snapshots" / COMMIT / "unet" / "diffusion_pytorch_model.fp16.safetensors"
+    weights = folder / "snapshots" / choice.revision / "unet" / "diffusion_pytorch_model.fp16.safetensors"
     weights.unlink()
     weights.symlink_to(folder / "blobs" / "1234")
     (found,) = find_weights([choice])

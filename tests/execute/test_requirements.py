@@ -128,7 +128,7 @@ def test_a_build_says_which_licences_bind_it(tmp_path):
     command = ["build", str(tmp_path / "rocket"), "--profile", "paper", "--cache", str(tmp_path / "store")]
     result = CliRunner().invoke(cli.main, command)
     assert isinstance(result.exception, MissingBackendError)
-    assert "note: stabilityai/stable-video-diffusion-img2vid@newest (svd): Stability AI" in result.output
+    assert "note: stabilityai/stable-video-diffusion-img2vid@9cf024d5bfa8 (svd): Stability AI" in result.output
 
 
 def test_a_cache_that_is_filled_later_is_found(tmp_path):
@@ -137,4 +137,4 @@ def test_a_cache_that_is_filled_later_is_found(tmp_path):
     fill_fake_cache()
     again = project(tmp_path, profile="paper")
     assert not any(found.problem for found in again.weights)
-    assert repository_folder(find_model("svd").repo) / "refs" / "main" in again.loaded.files
+    assert repository_folder(find_model("svd_controlnet_depth").repo) / "refs" / "main" in again.loaded.files

@@ -28,11 +28,11 @@ def load(tmp_path):
 
 
 def test_a_repository_without_a_commit_is_the_newest_that_is_here_and_its_reference_is_watched(load):
-    assert load().scene.generation.model("svd").revision == ""
+    assert load().scene.generation.model("svd_controlnet_depth").revision == ""
     fill_fake_cache()
     loaded = load()
-    assert loaded.scene.generation.model("svd").revision == COMMIT
-    assert repository_folder(find_model("svd").repo) / "refs" / "main" in loaded.files
+    assert loaded.scene.generation.model("svd_controlnet_depth").revision == COMMIT
+    assert repository_folder(find_model("svd_controlnet_depth").repo) / "refs" / "main" in loaded.files
 
 
 def test_a_pinned_repository_stays_at_its_commit(load):
