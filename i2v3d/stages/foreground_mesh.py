@@ -174,8 +174,9 @@ def _lifted(inputs: Inputs, params: Params, backend: Mesher, layout: SolvedLayou
     if len(files) > 1 or inputs.frames is not None:
         mesh, places = backend.load_sequence([file for file in files if file is not None])
         factor = 1.0 if params.file_height_m is None else _height_factor(mesh, params.file_height_m)
-        moved = (places * np.float64(factor) - np.array(params.file_pivot_m)).astype(np.float32)
-        return replace(mesh, vertices_m=moved[0]), moved
+        for step in range(len(places)):
+            places[step] = places[step] * np.float64(factor) - np.array(params.file_pivot_m)
+        return replace(mesh, vertices_m=places[0]), places
     return _lifted_still(inputs, params, backend, layout), None
 
 

@@ -43,7 +43,7 @@ BACKGROUND_FOLDER = "background"
 FIRST_OBJECT_ID = 2
 # What bodies fall on, by layout: a level ground of this height, the background's mesh, or nothing.
 _GROUNDS: Mapping[str, float | str | None] = {"depth": "mesh", "backdrop": None}
-MAX_PLACES = 40_000_000  # vertices times frames of a mesh that changes
+MAX_PLACES = 20_000_000  # vertices times frames of a mesh that changes
 _LAST_OBJECT_ID = 255  # passes hold ids in one byte
 
 

@@ -20,7 +20,7 @@ from lib import compat  # noqa: E402
 
 RATE = 1200  # of the scene: times of 24, 25, 30 and 60 a second are whole frames of it
 MAX_STEPS = 2_000
-MAX_PLACES = 40_000_000
+MAX_PLACES = 20_000_000
 
 
 def load(file: Path) -> None:

@@ -17,7 +17,7 @@ from i2v3d.backends.embedded.mesh_files import is_y_up, load_mesh_file, read_cor
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import WORLD_FROM_YUP, Array, transform_points
 
-MAX_PLACES = 40_000_000  # vertices times files
+MAX_PLACES = 20_000_000  # vertices times files
 _TORN = 2.0  # so many times the vertices of the first file: the faces are not the same ones any more
 _HINT = (
     "every file needs the same faces in the same order: remesh with constant topology, for example in Blender a "
@@ -42,20 +42,23 @@ def load_mesh_sequence(files: Sequence[Path]) -> tuple[MeshData, Array]:
             f"{len(files)} files of {len(kept):,} faces are too much to play", hint="decimate them, or take fewer"
         )
     vertex_of = mesh.faces.ravel().astype(np.int64)
-    corners = [mesh.vertices_m[vertex_of]]
+    steps = [
+        (vertex_of, mesh.vertices_m)
+    ]  # what was one vertex so far, and where it is: corners would be six times as many
     for file in files[1:]:
         points = _checked(read_corners(file), first, has_area, file, files[0])
         places = (transform_points(turn, points.reshape(-1, 3)) - base).astype(np.float32)
-        vertex_of = _told_apart(vertex_of, places)
+        told_apart = _told_apart(vertex_of, places)
+        vertex_of = vertex_of if np.array_equal(told_apart, vertex_of) else told_apart
         if vertex_of.max() + 1 > _TORN * len(mesh.vertices_m) and len(mesh.vertices_m) >= 8:
             message = f"{file.name}: it has as many faces as {files[0].name}, but they join other corners"
             raise StageError(message, hint=_HINT)
-        corners.append(places)
+        steps.append((vertex_of, places[np.unique(vertex_of, return_index=True)[1]]))
     _, chosen = np.unique(vertex_of, return_index=True)
     source = mesh.faces.ravel()[chosen]
     faces = vertex_of.reshape(-1, 3).astype(np.int32)
     whole = replace(mesh, vertices_m=mesh.vertices_m[source], texcoords=mesh.texcoords[source], faces=faces)
-    return whole, np.stack([places[chosen] for places in corners])
+    return whole, np.stack([places[known[chosen]] for known, places in steps])
 
 
 def _checked(corners: Array, first: Array, has_area: Array, file: Path, first_file: Path) -> Array:
