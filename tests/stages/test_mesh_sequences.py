@@ -28,6 +28,8 @@ scene.render.fps, scene.frame_start, scene.frame_end = 24, 1, 9
 for name, x in (("sheet", 0.0), ("block", 3.0)):
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)], [], [(0, 1, 2, 3)])
+    for corner in mesh.color_attributes.new("Col", "BYTE_COLOR", "CORNER").data:
+        corner.color_srgb = (0.8, 0.4, 0.2, 1.0)
     thing = bpy.data.objects.new(name, mesh)
     scene.collection.objects.link(thing)
     thing.location = (x, 0, 0)
@@ -147,6 +149,7 @@ def test_an_alembic_cache_is_read_step_by_step_with_all_its_meshes(tmp_path):
     body_folder.mkdir()
     body = in_body(body_folder, [step.path for step in steps])
     assert body.shapes.read_arrays()["places"].shape == (5, 8, 3)
+    np.testing.assert_allclose(body.mesh.read().texture[0, 0, :3], [204, 102, 51], atol=1)
 
 
 @pytest.mark.blender

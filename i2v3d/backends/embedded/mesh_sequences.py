@@ -42,9 +42,8 @@ def load_mesh_sequence(files: Sequence[Path]) -> tuple[MeshData, Array]:
             f"{len(files)} files of {len(kept):,} faces are too much to play", hint="decimate them, or take fewer"
         )
     vertex_of = mesh.faces.ravel().astype(np.int64)
-    steps = [
-        (vertex_of, mesh.vertices_m)
-    ]  # what was one vertex so far, and where it is: corners would be six times as many
+    # What was one vertex so far, and where it was: to keep all corners would take six times as much.
+    steps = [(vertex_of, mesh.vertices_m)]
     for file in files[1:]:
         points = _checked(read_corners(file), first, has_area, file, files[0])
         places = (transform_points(turn, points.reshape(-1, 3)) - base).astype(np.float32)
