@@ -7,6 +7,7 @@ order and once reversed. The evaluations are those of the source branch later on
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -75,22 +76,35 @@ def _invert_chunk(
     kept = KeptResiduals() if control_every > 1 else None
     inverted = []
     latent = latent.float()
+    timesteps = torch.tensor(levels.timesteps, device=latent.device)  # at once: each transfer waits for the GPU
     with GraphPool() as pool:
-
-        def predictor(is_kept_used: bool) -> RecordedFunction:
-            return RecordedFunction(
-                lambda sample, timestep: model.predict_noise(
-                    sample, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used
-                ),
-                pool,
-            )
-
-        predict = {is_kept_used: predictor(is_kept_used) for is_kept_used in (False, True)}
-        for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
-            noise = predict[index % control_every != 0](latent, torch.tensor(timestep, device=latent.device))
+        recorded: dict[bool, RecordedFunction] = {}
+        for index, alpha in enumerate(levels.alphas):
+            is_kept_used = index % control_every != 0
+            if is_kept_used not in recorded:
+                recorded[is_kept_used] = RecordedFunction(
+                    partial(_predicted, model, text=text, control=control, kept=kept, is_kept_used=is_kept_used),
+                    pool,
+                    # Nothing is met without the ControlNet that is not with it.
+                    is_warm=is_kept_used and recorded[False].is_warm,
+                )
+            noise = recorded[is_kept_used](latent, timesteps[index])
             latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
             inverted.append(latent)
     return torch.stack(inverted)
+
+
+def _predicted(
+    model: KeyframeModel,
+    latent: Tensor,
+    timestep: Tensor,
+    *,
+    text: TextCondition,
+    control: DepthControl,
+    kept: KeptResiduals | None,
+    is_kept_used: bool,
+) -> Tensor:
+    return model.predict_noise(latent, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used)
 
 
 @dataclass(frozen=True)
