@@ -219,9 +219,16 @@ class Injection:
         raise RuntimeError(message)
 
     @contextmanager
-    def recording(self, kinds: frozenset[FeatureKind]) -> Iterator[dict[str, Tensor]]:
-        """Fills the yielded dictionary with the features of the evaluation inside, which goes on to its end."""
-        recording = _Recording(self.names(kinds), ends_when_full=False)
+    def recording(
+        self, kinds: frozenset[FeatureKind], *, store: Callable[[str, Tensor], Tensor] | None = None
+    ) -> Iterator[dict[str, Tensor]]:
+        """Fills the yielded dictionary with the features of the evaluation inside, which goes on to its end.
+
+        Args:
+            kinds: What to keep.
+            store: As in `record`.
+        """
+        recording = _Recording(self.names(kinds), ends_when_full=False, store=store)
         with self._during(recording):
             yield recording.tensors
 

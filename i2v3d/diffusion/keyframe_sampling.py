@@ -6,7 +6,7 @@ and the prompt. The source is evaluated alone, once for all windows, and only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,8 +17,9 @@ from i2v3d.diffusion.extended_attention import ExtendedAttention, Extension
 from i2v3d.diffusion.features import FeatureKind
 from i2v3d.diffusion.graphs import GraphPool, RecordedFunction
 from i2v3d.diffusion.injection import FrameRepeats, Injection, StepContext, sdxl_places
+from i2v3d.diffusion.inversion_features import InversionFeatures, empty_like
 from i2v3d.diffusion.keyframe_model import DepthControl, KeptResiduals, KeyframeModel, TextCondition
-from i2v3d.diffusion.masks import FrameMask, brought_to
+from i2v3d.diffusion.masks import FrameMask
 from i2v3d.diffusion.noise_levels import DdimLevels, ddim_move
 from i2v3d.diffusion.schedule import KeyframeSchedule, StepMasks
 from i2v3d.diffusion.windows import overlapping_windows
@@ -42,12 +43,14 @@ class KeyframeGuide:
         is_foreground: `frames image_height image_width`, bool: objects.
         is_visible: The same shape, bool: seen in the source photo.
         strength: The same shape, 0 to 1: scales injection lengths by place and frame; None is 1 everywhere.
+        features: What the inversion saw: the source is then not evaluated, an approximation; None is exact.
     """
 
     inverted: Tensor
     is_foreground: Tensor
     is_visible: Tensor
     strength: Tensor | None = None
+    features: InversionFeatures | None = None
 
     def with_masks_on_host(self) -> KeyframeGuide:
         """The same with all masks in the CPU's memory, where schedules are worked out."""
@@ -140,7 +143,7 @@ def sample_keyframes(
             )
             timestep = timesteps[level]
             if step % settings.source_every == 0 or step == 0:
-                source.evaluate(guide.inverted[level], timestep, masks.kinds)
+                source.evaluate(level, timestep, masks.kinds)
             total = torch.zeros_like(latents)
             for joint in evaluations:
                 noise = joint.guided_noise(injection, latents, timestep, step=step, masks=masks)
@@ -238,8 +241,12 @@ class _SourceBranch:
         self._chunks = overlapping_windows(self._frames, size=run.settings.source_batch, overlap=0)
         self._recorded: dict[tuple[frozenset[FeatureKind], range], RecordedFunction] = {}
 
-    def evaluate(self, inverted: Tensor, timestep: Tensor, kinds: frozenset[FeatureKind]) -> None:
-        """Makes `features` those of a step; leaves them alone if the step injects nothing."""
+    def evaluate(self, level: int, timestep: Tensor, kinds: frozenset[FeatureKind]) -> None:
+        """Makes `features` those of a level; leaves them alone if nothing is injected there."""
+        if self._run.guide.features is not None:
+            self._fetch(self._run.guide.features.at(level), kinds)
+            return
+        inverted = self._run.guide.inverted[level]
         for chunk in self._chunks if kinds else ():
             if (kinds, chunk) not in self._recorded:
                 is_warm = any(
@@ -250,10 +257,18 @@ class _SourceBranch:
                 self._recorded[kinds, chunk] = function
             self._recorded[kinds, chunk](inverted[chunk.start : chunk.stop], timestep)
 
+    def _fetch(self, features: Mapping[str, Tensor], kinds: frozenset[FeatureKind]) -> None:
+        """Takes features that the inversion kept."""
+        device = self._run.guide.inverted.device
+        for name in self._injection.names(kinds):
+            if name not in self.features:
+                self.features[name] = empty_like(features[name], self._frames, device=device)
+            self.features[name].copy_(features[name], non_blocking=True)
+
     def _evaluate(self, kinds: frozenset[FeatureKind], chunk: range, inverted: Tensor, timestep: Tensor) -> Tensor:
         def store(name: str, output: Tensor) -> Tensor:
             if name not in self.features:
-                self.features[name] = _empty_like(output, self._frames)
+                self.features[name] = empty_like(output, self._frames)
             return self.features[name][chunk.start : chunk.stop].copy_(output)
 
         self._injection.record(lambda: self._run.predict_source(inverted, timestep, chunk), kinds, store=store)
@@ -345,13 +360,6 @@ class _JointWindows:
             return self._run.predict_targets(
                 latents, timestep, self._frames, mode=mode, kept=self._kept.get(mode.is_guided)
             )
-
-
-def _empty_like(output: Tensor, frames: int) -> Tensor:
-    """Memory for a layer's output of so many frames, in the output's own layout."""
-    is_channels_last = output.ndim == 4 and output.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if is_channels_last else torch.contiguous_format
-    return torch.empty((frames, *output.shape[1:]), dtype=output.dtype, device=output.device, memory_format=layout)
 
 
 def _joined(windows: tuple[range, ...], most_frames: int) -> Iterator[tuple[range, ...]]:

@@ -2,9 +2,9 @@
 
     python tests/bench/interpolate.py [--frames 16] [--size 1024x576] [--steps 25] [--budget-s 200] [--json FILE]
 
-Every variant is warmed up over `--check-steps` steps and then run over `--timed-steps` of them (all, if not given), from
-which the seconds of all steps are extrapolated: `(t - t_check) / (timed - check)` for each step beyond. Seconds include
-inversion both ways and sampling, not the autoencoder. Errors are those of the final latents of the warm-up, relative to
+Every variant is warmed up over `--check-steps` steps and then run over `--timed-steps` of them (all, if not given), and
+`(t - t_check) / (timed - check)` seconds are added for each step beyond. Seconds include inversion both ways and
+sampling, not the autoencoder. Errors are those of the final latents of the warm-up, relative to
 the largest magnitude, against the plain implementation in float32; `--reference float16` takes the plain one as it is.
 TFLOP/s count the work that a variant does, not that of the plain one.
 """
@@ -172,7 +172,8 @@ def main() -> None:
         def measured() -> Row:
             prepare()
             with tuned_for_gpu(model.unet, model.controlnet) if not way.is_plain else torch.no_grad():
-                bench.run(model, check, way)  # warm-up
+                if not way.is_plain:  # of which the reference was the warm-up
+                    bench.run(model, check, way)
                 checked = bench.run(model, check, way)
                 torch.cuda.reset_peak_memory_stats()
                 outcome = checked if steps == check else bench.run(model, steps, way)
