@@ -297,7 +297,7 @@ class _JointWindows:
         # Made once, so that its indices are.
         self._extension = ExtendedAttention(
             run.settings.extension,
-            is_foreground=FrameMask(run.guide.is_foreground, device).window(self.listed),
+            is_foreground=FrameMask(run.guide.is_foreground).window(self.listed),
             latent_size=run.latent_size,
             windows=tuple(len(window) for window in windows),
         )
