@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from i2v3d.diffusion.compiling import compile_blocks, keep_compiled_code, tuned_for_gpu
+from i2v3d.diffusion.compiling import compile_blocks, keep_compiled_code, put_channels_last, tuned_for_gpu
 from i2v3d.diffusion.features import Storage
 from i2v3d.diffusion.inversion import Inversion, Keeping, invert_clip
 from i2v3d.diffusion.noise_levels import EulerLevels
@@ -198,6 +198,8 @@ def main() -> None:
         table.run(name, measured)
 
     def compiled() -> None:
+        for part in (model.unet, model.controlnet):
+            put_channels_last(part)
         keep_compiled_code()
         compile_blocks(model.unet, model.controlnet)
 

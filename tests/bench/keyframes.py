@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from i2v3d.diffusion.compiling import compile_blocks, keep_compiled_code, tuned_for_gpu
+from i2v3d.diffusion.compiling import compile_blocks, keep_compiled_code, put_channels_last, tuned_for_gpu
 from i2v3d.diffusion.graphs import recording_off
 from i2v3d.diffusion.inversion import invert_keyframes
 from i2v3d.diffusion.inversion_features import InversionFeatures
@@ -160,6 +160,8 @@ def main() -> None:
     finals: dict[str, Tensor] = {}
 
     def compiled() -> None:
+        for part in (model.unet, model.controlnet):
+            put_channels_last(part)
         keep_compiled_code()
         compile_blocks(model.unet, model.controlnet)
 
