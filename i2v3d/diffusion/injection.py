@@ -219,9 +219,16 @@ class Injection:
         raise RuntimeError(message)
 
     @contextmanager
-    def recording(self, kinds: frozenset[FeatureKind]) -> Iterator[dict[str, Tensor]]:
-        """Fills the yielded dictionary with the features of the evaluation inside, which goes on to its end."""
-        recording = _Recording(self.names(kinds), ends_when_full=False)
+    def recording(
+        self, kinds: frozenset[FeatureKind], *, store: Callable[[str, Tensor], Tensor] | None = None
+    ) -> Iterator[dict[str, Tensor]]:
+        """Fills the yielded dictionary with the features of the evaluation inside, which goes on to its end.
+
+        Args:
+            kinds: What to keep.
+            store: As in `record`.
+        """
+        recording = _Recording(self.names(kinds), ends_when_full=False, store=store)
         with self._during(recording):
             yield recording.tensors
 
@@ -265,14 +272,15 @@ class Injection:
 
         return arguments, {name: repeated(value) for name, value in named.items()}
 
-    def _hook(self, name: str, kind: FeatureKind) -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
+    def _hook(self, name: str, kind: FeatureKind) -> Callable[[nn.Module, Any, Tensor], Tensor]:
         @torch.compiler.disable  # a compiled block calls it as it is: what it reads and writes changes by step
-        def read_or_replace(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:  # any layer's inputs
+        def read_or_replace(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:  # any layer's inputs
+            # A tensor in every case: code that is compiled around the hook is then the same in every case.
             phase = self._phase
             if isinstance(phase, StepContext):
                 mask = phase.attention_mask if kind == "attention" else phase.convolution_mask
                 if mask is None:
-                    return None
+                    return output
                 source = phase.source[name]
                 if phase.source_frames is not None:
                     source = source.index_select(0, phase.source_frames)
@@ -281,7 +289,7 @@ class Injection:
                 phase.keep(name, output)
                 if phase.ends_when_full and len(phase.tensors) == len(phase.wanted):
                     raise _EverythingRecordedError
-            return None
+            return output
 
         return read_or_replace
 
@@ -298,7 +306,7 @@ def _replaced(target: Tensor, source: Tensor, mask: FrameMask, latent_size: tupl
     source = source.to(target.device, target.dtype, non_blocking=True)
     branches = target.unflatten(0, (-1, mask.frames))
     if mask.is_everywhere:
-        return source.expand_as(branches).flatten(0, 1)
+        return torch.cat([source] * branches.shape[0])  # which keeps the memory layout
     if target.ndim == 4:
         is_replaced = mask.at(*target.shape[-2:])[:, None]
     else:

@@ -6,19 +6,24 @@ order and once reversed. The evaluations are those of the source branch later on
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from i2v3d.diffusion.features import SourceFeatures, Storage
+from i2v3d.diffusion.features import FeatureKind, SourceFeatures, Storage
 from i2v3d.diffusion.graphs import GraphPool, RecordedFunction
-from i2v3d.diffusion.injection import Injection, svd_places
+from i2v3d.diffusion.injection import Injection, sdxl_places, svd_places
+from i2v3d.diffusion.inversion_features import InversionFeatures, empty_like
 from i2v3d.diffusion.keyframe_model import DepthControl, KeptResiduals, KeyframeModel, TextCondition
 from i2v3d.diffusion.noise_levels import DdimLevels, EulerLevels, ddim_move, euler_move
 from i2v3d.diffusion.schedule import VideoSchedule
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
 from i2v3d.diffusion.windows import overlapping_windows
+
+_ALL_KINDS: frozenset[FeatureKind] = frozenset({"attention", "convolution"})
 
 
 def invert_keyframes(
@@ -30,6 +35,7 @@ def invert_keyframes(
     control: DepthControl,
     batch: int = 8,
     control_every: int = 1,
+    features: InversionFeatures | None = None,
 ) -> Tensor:
     """The latents that DDIM would have denoised into the renders, at each level.
 
@@ -43,54 +49,95 @@ def invert_keyframes(
         control: Depth of the frames.
         batch: Frames inverted at once; memory only.
         control_every: The ControlNet is asked at every so many steps only; 1 is exact.
+        features: Where to put what the evaluations see; None keeps nothing.
 
     Returns:
         `steps frames channels height width`, float32, clean to noisy.
     """
+    run = _KeyframeInversion(model, levels, text, control_every, features)
+    chunks = overlapping_windows(clean.shape[0], size=batch, overlap=0)
     return torch.cat(
-        [
-            _invert_chunk(
-                model,
-                clean[chunk.start : chunk.stop],
-                levels,
-                text=text,
-                control=control.window(chunk),
-                control_every=control_every,
-            )
-            for chunk in overlapping_windows(clean.shape[0], size=batch, overlap=0)
-        ],
-        dim=1,
+        [run.inverted(clean[chunk.start : chunk.stop], control.window(chunk), chunk) for chunk in chunks], dim=1
     )
 
 
-def _invert_chunk(
-    model: KeyframeModel,
-    latent: Tensor,
-    levels: DdimLevels,
-    *,
-    text: TextCondition,
-    control: DepthControl,
-    control_every: int,
-) -> Tensor:
-    kept = KeptResiduals() if control_every > 1 else None
-    inverted = []
-    latent = latent.float()
-    with GraphPool() as pool:
+@dataclass(frozen=True)
+class _KeyframeInversion:
+    """What is the same for all frames of a run."""
 
-        def predictor(is_kept_used: bool) -> RecordedFunction:
-            return RecordedFunction(
-                lambda sample, timestep: model.predict_noise(
-                    sample, timestep, texts=(text,), control=control, kept=kept, is_kept_used=is_kept_used
-                ),
-                pool,
+    model: KeyframeModel
+    levels: DdimLevels
+    text: TextCondition
+    control_every: int
+    features: InversionFeatures | None
+
+    def inverted(self, clean: Tensor, control: DepthControl, chunk: range) -> Tensor:
+        """The inverted latents of some of the frames, `steps frames ...`."""
+        latent, inverted = clean.float(), []
+        timesteps = torch.tensor(self.levels.timesteps, device=latent.device)  # at once: each transfer waits
+        with ExitStack() as exits:
+            pool = exits.enter_context(GraphPool())
+            injection = exits.enter_context(Injection(sdxl_places(self.model.unet))) if self.features else None
+            branch = _InversionBranch(self, control, injection, pool)
+            for index, alpha in enumerate(self.levels.alphas):
+                noise = branch.noise(latent, timesteps[index], is_kept_used=index % self.control_every != 0)
+                if self.features and injection:
+                    wanted = injection.names(self.features.kinds_at(index))
+                    self.features.put(index, chunk, {name: branch.seen[name] for name in wanted})
+                latent = ddim_move(latent, noise, alpha=self.levels.alpha_before(index), to_alpha=alpha)
+                inverted.append(latent)
+        return torch.stack(inverted)
+
+
+class _InversionBranch:
+    """The evaluations of some of the frames, recorded.
+
+    Attributes:
+        seen: Features of the last evaluation, in memory that stays where it is; empty without an injection.
+    """
+
+    def __init__(
+        self, run: _KeyframeInversion, control: DepthControl, injection: Injection | None, pool: GraphPool
+    ) -> None:
+        self.seen: dict[str, Tensor] = {}
+        self._run = run
+        self._control = control
+        self._injection = injection
+        self._pool = pool
+        self._kept = KeptResiduals() if run.control_every > 1 else None
+        self._recorded: dict[bool, RecordedFunction] = {}
+
+    def noise(self, latent: Tensor, timestep: Tensor, *, is_kept_used: bool) -> Tensor:
+        """The predicted noise."""
+        if is_kept_used not in self._recorded:
+            self._recorded[is_kept_used] = RecordedFunction(
+                partial(self._predicted, is_kept_used),
+                self._pool,
+                # Nothing is met without the ControlNet that is not with it.
+                is_warm=is_kept_used and self._recorded[False].is_warm,
+            )
+        return self._recorded[is_kept_used](latent, timestep)
+
+    def _predicted(self, is_kept_used: bool, latent: Tensor, timestep: Tensor) -> Tensor:
+        def predict() -> Tensor:
+            return self._run.model.predict_noise(
+                latent,
+                timestep,
+                texts=(self._run.text,),
+                control=self._control,
+                kept=self._kept,
+                is_kept_used=is_kept_used,
             )
 
-        predict = {is_kept_used: predictor(is_kept_used) for is_kept_used in (False, True)}
-        for index, (timestep, alpha) in enumerate(zip(levels.timesteps, levels.alphas, strict=True)):
-            noise = predict[index % control_every != 0](latent, torch.tensor(timestep, device=latent.device))
-            latent = ddim_move(latent, noise, alpha=levels.alpha_before(index), to_alpha=alpha)
-            inverted.append(latent)
-    return torch.stack(inverted)
+        if self._injection is None:
+            return predict()
+        with self._injection.recording(_ALL_KINDS, store=self._store):
+            return predict()
+
+    def _store(self, name: str, output: Tensor) -> Tensor:
+        if name not in self.seen:
+            self.seen[name] = empty_like(output, output.shape[0])
+        return self.seen[name].copy_(output)
 
 
 @dataclass(frozen=True)

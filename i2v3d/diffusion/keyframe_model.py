@@ -103,7 +103,7 @@ class KeyframeModel:
         # here may come from the CPU's memory, since evaluations are recorded.
         time_ids = torch.zeros(1, 6, device=latents.device)
         time_ids[:, 0::4], time_ids[:, 1::4] = height, width
-        inputs = {
+        inputs: dict[str, object] = {
             "encoder_hidden_states": torch.cat([text.embeds for text in texts])
             .repeat_interleave(frames, dim=0)
             .to(dtype),
@@ -119,13 +119,10 @@ class KeyframeModel:
             residuals = self._residuals(sample, timestep, inputs, control, branches)
             if kept is not None:
                 kept.put(residuals)
-        added: dict[str, object] = {}
         if residuals:
-            added = {
-                "down_block_additional_residuals": residuals[:-1],
-                "mid_block_additional_residual": residuals[-1],
-            }
-        return self.unet(sample, timestep, return_dict=False, **inputs, **added)[0].float()
+            inputs["down_block_additional_residuals"] = residuals[:-1]
+            inputs["mid_block_additional_residual"] = residuals[-1]
+        return self.unet(sample, timestep, return_dict=False, **inputs)[0].float()
 
     def _residuals(
         self,

@@ -6,8 +6,8 @@ and the prompt. The source is evaluated alone, once for all windows, and only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,8 +17,9 @@ from i2v3d.diffusion.extended_attention import ExtendedAttention, Extension
 from i2v3d.diffusion.features import FeatureKind
 from i2v3d.diffusion.graphs import GraphPool, RecordedFunction
 from i2v3d.diffusion.injection import FrameRepeats, Injection, StepContext, sdxl_places
+from i2v3d.diffusion.inversion_features import InversionFeatures, empty_like
 from i2v3d.diffusion.keyframe_model import DepthControl, KeptResiduals, KeyframeModel, TextCondition
-from i2v3d.diffusion.masks import FrameMask, picked_frames
+from i2v3d.diffusion.masks import FrameMask
 from i2v3d.diffusion.noise_levels import DdimLevels, ddim_move
 from i2v3d.diffusion.schedule import KeyframeSchedule, StepMasks
 from i2v3d.diffusion.windows import overlapping_windows
@@ -42,12 +43,23 @@ class KeyframeGuide:
         is_foreground: `frames image_height image_width`, bool: objects.
         is_visible: The same shape, bool: seen in the source photo.
         strength: The same shape, 0 to 1: scales injection lengths by place and frame; None is 1 everywhere.
+        features: What the inversion saw: the source is then not evaluated, an approximation; None is exact.
     """
 
     inverted: Tensor
     is_foreground: Tensor
     is_visible: Tensor
     strength: Tensor | None = None
+    features: InversionFeatures | None = None
+
+    def with_masks_on_host(self) -> KeyframeGuide:
+        """The same with all masks in the CPU's memory, where schedules are worked out."""
+        return replace(
+            self,
+            is_foreground=self.is_foreground.cpu(),
+            is_visible=self.is_visible.cpu(),
+            strength=None if self.strength is None else self.strength.cpu(),
+        )
 
 
 @dataclass(frozen=True)
@@ -111,11 +123,17 @@ def sample_keyframes(
         control: Depth of the frames.
         guide: Inverted latents and masks of the frames.
         settings: Guidance, schedule and windows.
-        on_step: Called with the number of steps done.
+        on_step: Called with the number of steps done; on a GPU with those handed to it, which is some way ahead.
     """
+    guide = guide.with_masks_on_host()
     run = _KeyframeRun(model=model, prompts=prompts, control=control, guide=guide, settings=settings)
     windows = overlapping_windows(start.shape[0], size=settings.window, overlap=settings.overlap)
     latents = start.float()
+    # Nothing in the loop waits for the GPU, so that Python is ahead of it and records while it works.
+    timesteps = torch.tensor(levels.timesteps, device=latents.device)
+    count = torch.zeros(len(latents), 1, 1, 1, device=latents.device)
+    for window in windows:
+        count[window.start : window.stop] += 1
     with Injection(sdxl_places(model.unet)) as injection, GraphPool() as pool:
         source = _SourceBranch(run, injection, pool)
         evaluations = [_JointWindows(joint, run, source) for joint in _joined(windows, settings.target_batch)]
@@ -123,21 +141,20 @@ def sample_keyframes(
             masks = settings.schedule.masks_at(
                 step, is_foreground=guide.is_foreground, is_visible=guide.is_visible, strength=guide.strength
             )
-            timestep = torch.tensor(levels.timesteps[level], device=latents.device)
+            timestep = timesteps[level]
             if step % settings.source_every == 0 or step == 0:
-                source.evaluate(guide.inverted[level], timestep, masks.kinds)
-            total, count = torch.zeros_like(latents), torch.zeros(len(latents), 1, 1, 1, device=latents.device)
+                source.evaluate(level, timestep, masks.kinds)
+            total = torch.zeros_like(latents)
             for joint in evaluations:
                 noise = joint.guided_noise(injection, latents, timestep, step=step, masks=masks)
                 moved = ddim_move(
-                    picked_frames(latents, joint.listed),
+                    latents.index_select(0, joint.places),
                     noise,
                     alpha=levels.alphas[level],
                     to_alpha=levels.alpha_before(level),
                 )
                 for window, part in zip(joint.windows, moved.split([len(w) for w in joint.windows]), strict=True):
                     total[window.start : window.stop] += part
-                    count[window.start : window.stop] += 1
             latents = total / count
             if on_step:
                 on_step(step + 1)
@@ -198,6 +215,14 @@ class _Mode:
     is_guided: bool
     is_control_kept: bool
 
+    def is_part_of(self, other: _Mode) -> bool:
+        """Whether an evaluation of the other meets all layers that one of this mode does, at the same shapes."""
+        return (
+            self.kinds <= other.kinds
+            and self.is_guided == other.is_guided
+            and (self.is_control_kept or not other.is_control_kept)
+        )
+
 
 class _SourceBranch:
     """The source's features at the current step, of all frames, in memory that stays where it is.
@@ -216,17 +241,34 @@ class _SourceBranch:
         self._chunks = overlapping_windows(self._frames, size=run.settings.source_batch, overlap=0)
         self._recorded: dict[tuple[frozenset[FeatureKind], range], RecordedFunction] = {}
 
-    def evaluate(self, inverted: Tensor, timestep: Tensor, kinds: frozenset[FeatureKind]) -> None:
-        """Makes `features` those of a step; leaves them alone if the step injects nothing."""
+    def evaluate(self, level: int, timestep: Tensor, kinds: frozenset[FeatureKind]) -> None:
+        """Makes `features` those of a level; leaves them alone if nothing is injected there."""
+        if self._run.guide.features is not None:
+            self._fetch(self._run.guide.features.at(level), kinds)
+            return
+        inverted = self._run.guide.inverted[level]
         for chunk in self._chunks if kinds else ():
             if (kinds, chunk) not in self._recorded:
-                self._recorded[kinds, chunk] = RecordedFunction(partial(self._evaluate, kinds, chunk), self.pool)
+                is_warm = any(
+                    function.is_warm and kinds <= met and len(chunk) == len(other)
+                    for (met, other), function in self._recorded.items()
+                )
+                function = RecordedFunction(partial(self._evaluate, kinds, chunk), self.pool, is_warm=is_warm)
+                self._recorded[kinds, chunk] = function
             self._recorded[kinds, chunk](inverted[chunk.start : chunk.stop], timestep)
+
+    def _fetch(self, features: Mapping[str, Tensor], kinds: frozenset[FeatureKind]) -> None:
+        """Takes features that the inversion kept."""
+        device = self._run.guide.inverted.device
+        for name in self._injection.names(kinds):
+            if name not in self.features:
+                self.features[name] = empty_like(features[name], self._frames, device=device)
+            self.features[name].copy_(features[name], non_blocking=True)
 
     def _evaluate(self, kinds: frozenset[FeatureKind], chunk: range, inverted: Tensor, timestep: Tensor) -> Tensor:
         def store(name: str, output: Tensor) -> Tensor:
             if name not in self.features:
-                self.features[name] = output.new_empty((self._frames, *output.shape[1:]))
+                self.features[name] = empty_like(output, self._frames)
             return self.features[name][chunk.start : chunk.stop].copy_(output)
 
         self._injection.record(lambda: self._run.predict_source(inverted, timestep, chunk), kinds, store=store)
@@ -239,6 +281,7 @@ class _JointWindows:
     Attributes:
         windows: Neighbouring windows.
         listed: The frames of each window after those of another.
+        places: `listed` as int64 on the device.
     """
 
     def __init__(self, windows: tuple[range, ...], run: _KeyframeRun, source: _SourceBranch) -> None:
@@ -248,8 +291,9 @@ class _JointWindows:
         self._run = run
         self._source = source
         self._frames = range(windows[0].start, windows[-1].stop)
-        self._source_frames = torch.tensor(self.listed, device=device)
-        self._repeats = FrameRepeats(len(self._frames), self._source_frames - self._frames.start)
+        self.places = torch.tensor(self.listed, device=device)
+        self._device = device
+        self._repeats = FrameRepeats(len(self._frames), self.places - self._frames.start)
         # Made once, so that its indices are.
         self._extension = ExtendedAttention(
             run.settings.extension,
@@ -275,10 +319,12 @@ class _JointWindows:
         """
         mode = self._mode(step, masks.kinds)
         if mode not in self._recorded:
-            self._recorded[mode] = RecordedFunction(partial(self._guided_noise, injection, mode), self._source.pool)
+            is_warm = any(function.is_warm and mode.is_part_of(met) for met, function in self._recorded.items())
+            function = partial(self._guided_noise, injection, mode)
+            self._recorded[mode] = RecordedFunction(function, self._source.pool, is_warm=is_warm)
         self._assign("attention", masks.attention)
         self._assign("convolution", masks.convolution)
-        return self._recorded[mode](picked_frames(latents, self._frames), timestep)
+        return self._recorded[mode](latents[self._frames.start : self._frames.stop], timestep)
 
     def _mode(self, step: int, kinds: frozenset[FeatureKind]) -> _Mode:
         """How a step is evaluated; residuals are kept for as long as the branches stay the same."""
@@ -298,13 +344,13 @@ class _JointWindows:
         if kind in self._masks:
             self._masks[kind].assign(is_set)
         else:
-            self._masks[kind] = FrameMask.changing(is_set)
+            self._masks[kind] = FrameMask.changing(is_set, self._device)
 
     def _guided_noise(self, injection: Injection, mode: _Mode, latents: Tensor, timestep: Tensor) -> Tensor:
         context = StepContext(
             latent_size=self._run.latent_size,
             source=self._source.features,
-            source_frames=self._source_frames,
+            source_frames=self.places,
             attention_mask=self._masks["attention"] if "attention" in mode.kinds else None,
             convolution_mask=self._masks["convolution"] if "convolution" in mode.kinds else None,
             extension=self._extension,

@@ -78,6 +78,11 @@ class KeyframeSchedule:
             convolution=_mask_or_none(is_foreground, is_convolution_running),
         )
 
+    def kinds_at(self, step: int) -> frozenset[FeatureKind]:
+        """What a step may inject, whatever the masks."""
+        is_foreground = torch.tensor([[[True, False]]])
+        return self.masks_at(step, is_foreground=is_foreground, is_visible=torch.ones_like(is_foreground)).kinds
+
 
 @dataclass(frozen=True)
 class VideoSchedule:

@@ -78,6 +78,17 @@ class ClipControl:
         )
 
 
+@dataclass
+class KeptClipResiduals:
+    """Residuals of an earlier evaluation, for those after it.
+
+    Attributes:
+        residuals: None until there are some.
+    """
+
+    residuals: Residuals | None = None
+
+
 @dataclass(frozen=True)
 class VideoModel:
     """The UNet and its ControlNet, both in one dtype and on one device.
@@ -94,7 +105,14 @@ class VideoModel:
 
     @torch.no_grad()
     def predict_velocity(
-        self, latents: Tensor, *, sigma: float, timestep: Tensor, image: ImageCondition, control: ClipControl
+        self,
+        latents: Tensor,
+        *,
+        sigma: float,
+        timestep: Tensor,
+        image: ImageCondition,
+        control: ClipControl,
+        kept: KeptClipResiduals | None = None,
     ) -> Tensor:
         """The predicted velocity of every branch.
 
@@ -104,6 +122,7 @@ class VideoModel:
             timestep: Scalar, `ln(sigma) / 4` as the scheduler rounds it.
             image: One condition per branch.
             control: Depth of the frames, the same in every branch.
+            kept: Residuals that are there are used, and the ControlNet is not asked; else its residuals are put there.
 
         Returns:
             The shape of `latents`, float32.
@@ -113,8 +132,8 @@ class VideoModel:
         embedding = image.embedding.to(dtype)
         time_ids = torch.tensor([self.time_ids], dtype=torch.float32, device=latents.device).expand(branches, -1)
         timestep = timestep.to(latents.device)
-        residuals = None
-        if control.scale:
+        residuals = kept.residuals if kept else None
+        if control.scale and residuals is None:
             residuals = self.controlnet(
                 sample,
                 timestep,
@@ -127,6 +146,8 @@ class VideoModel:
                 skips=tuple(scaled_by_place(skip, control.strength) for skip in residuals.skips),
                 middle=scaled_by_place(residuals.middle, control.strength),
             )
+            if kept:
+                kept.residuals = residuals
         with residuals_added(self.unet, residuals):
             predicted = self.unet(
                 sample, timestep, encoder_hidden_states=embedding, added_time_ids=time_ids, return_dict=False

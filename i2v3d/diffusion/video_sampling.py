@@ -9,7 +9,7 @@ sampling, and starts from a source latent that is still normalised; those are sl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from i2v3d.diffusion.inversion import Inversion
 from i2v3d.diffusion.masks import FrameMask
 from i2v3d.diffusion.noise_levels import EulerLevels, euler_move
 from i2v3d.diffusion.schedule import StepMasks, VideoSchedule
-from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
+from i2v3d.diffusion.video_model import ClipControl, ImageCondition, KeptClipResiduals, VideoModel
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,15 @@ class VideoSettings:
     Attributes:
         schedule: Lengths of the injection.
         guidance_scale: `unconditional + scale * (conditional - unconditional)`.
+        backward_every: The backward trajectory is evaluated at every so many steps only; in between what it said
+            stays, relative to the forward one. 1 is exact.
+        control_every: The ControlNet is asked at every so many steps only; 1 is exact.
     """
 
     schedule: VideoSchedule
     guidance_scale: float = 1.5
+    backward_every: int = 1
+    control_every: int = 1
 
 
 def start_clip(inversion: Inversion, noise: Tensor, is_visible: Tensor, levels: EulerLevels) -> Tensor:
@@ -120,13 +125,16 @@ def sample_clip(
     latent = start.float()
     reversed_guide = guide.reversed_in_time()
     weight = torch.linspace(0, 1, latent.shape[1], device=latent.device)[:, None, None, None]
+    difference: Tensor | None = None
     with Injection(svd_places(model.unet)) as injection:
         run = _ClipRun(model=model, levels=levels, settings=settings, injection=injection)
         for step in range(levels.steps):
             velocity = run.target_velocity(latent, step, forward, guide)
             if backward is not None:
-                back = run.target_velocity(latent.flip(1), step, backward, reversed_guide).flip(1)
-                velocity = (1 - weight) * velocity + weight * back
+                if difference is None or step % settings.backward_every == 0:
+                    back = run.target_velocity(latent.flip(1), step, backward, reversed_guide).flip(1)
+                    difference = weight * (back - velocity)
+                velocity = velocity + difference
             unconditional, conditional = velocity.chunk(2)
             latent = euler_move(
                 latent,
@@ -147,6 +155,7 @@ class _ClipRun:
     levels: EulerLevels
     settings: VideoSettings
     injection: Injection
+    kept: dict[int, tuple[int, KeptClipResiduals]] = field(default_factory=dict)
 
     def target_velocity(self, latent: Tensor, step: int, trajectory: Trajectory, guide: ClipGuide) -> Tensor:
         """The two target branches' prediction in one direction, `2 frames channels height width`."""
@@ -159,7 +168,20 @@ class _ClipRun:
             convolution_mask=masks.convolution,
         )
         with self.injection.replaying(context):
-            return self._predict(latent.expand(2, -1, -1, -1, -1), step, trajectory.target, guide.control)
+            return self._predict(
+                latent.expand(2, -1, -1, -1, -1), step, trajectory.target, guide.control, self._kept(step, trajectory)
+            )
+
+    def _kept(self, step: int, trajectory: Trajectory) -> KeptClipResiduals | None:
+        """Where the residuals of a direction are kept, empty at the steps that ask for new ones."""
+        every = self.settings.control_every
+        if every == 1:
+            return None
+        group, kept = self.kept.get(id(trajectory), (-1, KeptClipResiduals()))
+        if group != step // every:
+            kept = KeptClipResiduals()
+            self.kept[id(trajectory)] = step // every, kept
+        return kept
 
     def _source_features(self, step: int, trajectory: Trajectory, guide: ClipGuide, masks: StepMasks) -> SourceFeatures:
         """The source's features at a step: as kept by the inversion where that is the same evaluation, or made now."""
@@ -174,6 +196,19 @@ class _ClipRun:
             lambda: self._predict(inversion.latents[level] * scale, step, trajectory.source, guide.control), masks.kinds
         )
 
-    def _predict(self, latents: Tensor, step: int, image: ImageCondition, control: ClipControl) -> Tensor:
-        sigma, timestep = float(self.levels.sigmas[step]), self.levels.timesteps[step]
-        return self.model.predict_velocity(latents, sigma=sigma, timestep=timestep, image=image, control=control)
+    def _predict(
+        self,
+        latents: Tensor,
+        step: int,
+        image: ImageCondition,
+        control: ClipControl,
+        kept: KeptClipResiduals | None = None,
+    ) -> Tensor:
+        return self.model.predict_velocity(
+            latents,
+            sigma=float(self.levels.sigmas[step]),
+            timestep=self.levels.timesteps[step],
+            image=image,
+            control=control,
+            kept=kept,
+        )

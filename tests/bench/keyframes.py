@@ -1,22 +1,22 @@
 """Times the generation of keyframes on a GPU beside a plain implementation, with random weights of SDXL's size.
 
-    python tests/bench/keyframes.py [--frames 5] [--size 1024x576] [--steps 50] [--json FILE]
+    python tests/bench/keyframes.py [--frames 5] [--size 1024x576] [--steps 50] [--budget-s 200]
 
 Every variant is warmed up and run once over all steps, all in one process, one after another; seconds include inversion
 and sampling, not the autoencoder. Errors are those of final latents after `--check-steps` steps, against the plain
 implementation in float32, relative to the largest magnitude; the plain float16 row says what float16 alone costs.
+Drifts are differences after all steps from the first exact variant in the table, itself excepted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import math
 import sys
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -24,9 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from i2v3d.diffusion.compiling import compile_blocks
+from i2v3d.diffusion.compiling import compile_blocks, keep_compiled_code, put_channels_last, tuned_for_gpu
 from i2v3d.diffusion.graphs import recording_off
 from i2v3d.diffusion.inversion import invert_keyframes
+from i2v3d.diffusion.inversion_features import InversionFeatures
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel
 from i2v3d.diffusion.keyframe_sampling import (
     KeyframeGuide,
@@ -39,6 +40,7 @@ from i2v3d.diffusion.noise_levels import DdimLevels
 from i2v3d.diffusion.schedule import KeyframeSchedule
 from tests.bench import full_size
 from tests.bench.plain_keyframes import PlainKeyframes
+from tests.bench.variants import Timer, Variants
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,27 @@ class Row:
     tflops: float
     peak_gb: float
     error: float
+    drift: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a variant does it.
+
+    Attributes:
+        options: Fields of `KeyframeSettings`.
+        is_plain: The plain implementation.
+        is_source_kept: The inversion's features are used, the source isn't evaluated.
+    """
+
+    options: Mapping[str, float] = field(default_factory=dict)
+    is_plain: bool = False
+    is_source_kept: bool = False
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether something is left out."""
+        return self.is_source_kept or bool(self.options)
 
 
 class Bench:
@@ -64,13 +87,12 @@ class Bench:
         self.noise = torch.randn(self.renders.latents.shape, generator=draw).to(full_size.DEVICE)
         self.control = DepthControl(self.renders.depth)
 
-    def run(
-        self, model: KeyframeModel, steps: int, *, is_plain: bool, options: Mapping[str, float] = MappingProxyType({})
-    ) -> tuple[Tensor, float, float]:
+    def run(self, model: KeyframeModel, steps: int, way: Way) -> tuple[Tensor, float, float]:
         """Final latents, and seconds of inversion and of sampling."""
         levels = DdimLevels.of(full_size.ddim(), steps)
-        settings = KeyframeSettings(KeyframeSchedule(steps), **options)
-        with _Timer() as inverting:
+        settings = KeyframeSettings(KeyframeSchedule(steps), **way.options)
+        features = InversionFeatures(settings.schedule, len(self.noise)) if way.is_source_kept else None
+        with Timer() as inverting:
             inverted = invert_keyframes(
                 model,
                 self.renders.latents,
@@ -78,11 +100,12 @@ class Bench:
                 text=self.prompts.inversion,
                 control=self.control,
                 control_every=settings.control_every,
+                features=features,
             )
-        guide = KeyframeGuide(inverted, self.renders.is_foreground, self.renders.is_visible)
+        guide = KeyframeGuide(inverted, self.renders.is_foreground, self.renders.is_visible, features=features)
         start = start_latents(inverted[-1], self.noise, guide.is_visible)
-        with _Timer() as sampling:
-            if is_plain:
+        with Timer() as sampling:
+            if way.is_plain:
                 plain = PlainKeyframes(model, guide, tuple(start.shape[-2:]))
                 final = plain.sample(start, levels, self.prompts, self.control, settings)
             else:
@@ -98,90 +121,94 @@ class Bench:
         return final, inverting.seconds, sampling.seconds
 
 
-class _Timer:
-    def __enter__(self) -> _Timer:
-        torch.cuda.synchronize()
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        torch.cuda.synchronize()
-        self.seconds = time.perf_counter() - self._start
-
-
 def main() -> None:
     """Runs every variant and prints the table."""
+    options = _options()
+    width, height = map(int, options.size.split("x"))
+    bench = Bench(options.frames, height, width)
+    model = full_size.sdxl(torch.float16)
+    check, steps = options.check_steps, options.steps
+
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {options.frames} keyframes of {options.size}")
+    exact = _in_float32(bench, model, check)
+    work = {}
+    for is_plain in (True, False):
+        with recording_off(), FlopCounterMode(display=False) as counter:
+            bench.run(model, check, Way(is_plain=is_plain))
+        work[is_plain] = counter.get_total_flops() * steps / check / 1e12
+    print(f"work a keyframe: plain {work[True] / options.frames:.0f} TFLOP, ours {work[False] / options.frames:.0f}")
+    table = Variants(_HEADER, _line, only=options.only, budget_s=options.budget_s, file=options.json)
+
+    def measure(name: str, way: Way, *, prepare: Callable[[], object] = lambda: None) -> None:
+        def measured() -> Row:
+            prepare()
+            with contextlib.nullcontext() if way.is_plain else tuned_for_gpu(model.unet, model.controlnet):
+                checked, _, _ = bench.run(model, check, way)  # warm-up too
+                torch.cuda.reset_peak_memory_stats()
+                final, invert_s, sample_s = bench.run(model, steps, way)
+            peak_gb = torch.cuda.max_memory_allocated() / 2**30
+            total = invert_s + sample_s
+            error = float((checked - exact).abs().max() / exact.abs().max())
+            # The first exact run of all steps is what the approximations are held to.
+            finals.setdefault("ours", final) if not way.is_plain and not way.is_approximate else None
+            drift = float((final - finals["ours"]).abs().max() / final.abs().max()) if "ours" in finals else math.nan
+            tflops = work[way.is_plain] / total
+            return Row(name, invert_s, sample_s, total / options.frames, tflops, peak_gb, error, drift)
+
+        table.run(name, measured)
+
+    finals: dict[str, Tensor] = {}
+
+    def compiled() -> None:
+        for part in (model.unet, model.controlnet):
+            put_channels_last(part)
+        keep_compiled_code()
+        compile_blocks(model.unet, model.controlnet)
+
+    measure("plain", Way(is_plain=True))
+    measure("ours", Way())
+    measure("ours, compiled", Way(), prepare=compiled)
+    measure("+ inverted features", Way(is_source_kept=True), prepare=compiled)
+    measure("+ source every 2", Way({"source_every": 2}), prepare=compiled)
+    measure("+ control every 2", Way({"control_every": 2}), prepare=compiled)
+    measure("+ guided until 0.8", Way({"guided_until": 0.8}), prepare=compiled)
+    measure("+ features, control", Way({"control_every": 2}, is_source_kept=True), prepare=compiled)
+    measure(
+        "+ features, control, guided",
+        Way({"control_every": 2, "guided_until": 0.8}, is_source_kept=True),
+        prepare=compiled,
+    )
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=5)
     parser.add_argument("--size", default="1024x576")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--check-steps", type=int, default=10)
+    parser.add_argument("--budget-s", type=float, help="No variant begins later than so many seconds after the start.")
     parser.add_argument("--only", nargs="*", help="Names of variants.")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    width, height = map(int, options.size.split("x"))
-    bench = Bench(options.frames, height, width)
-    model = full_size.sdxl(torch.float16)
-
-    exact = _in_float32(bench, model, options.check_steps)
-    rows = []
-
-    def measure(
-        name: str, *, is_plain: bool = False, prepare: Callable[[], object] = lambda: None, **approximations: float
-    ) -> None:
-        if options.only and name not in options.only:
-            return
-        started = time.perf_counter()
-        prepare()
-        checked, _, _ = bench.run(model, options.check_steps, is_plain=is_plain, options=approximations)  # warm-up too
-        warm_s = time.perf_counter() - started
-        torch.cuda.reset_peak_memory_stats()
-        _, invert_s, sample_s = bench.run(model, options.steps, is_plain=is_plain, options=approximations)
-        peak_gb = torch.cuda.max_memory_allocated() / 2**30
-        total = invert_s + sample_s
-        error = float((checked - exact).abs().max() / exact.abs().max())
-        work = flops["plain" if is_plain else "ours"] * options.steps / options.check_steps / 1e12
-        rows.append(Row(name, invert_s, sample_s, total / options.frames, work / total, peak_gb, error))
-        print(f"{_line(rows[-1])}   warm-up {warm_s:.0f} s", flush=True)
-
-    flops = {}
-    for kind in ("plain", "ours"):
-        with recording_off(), FlopCounterMode(display=False) as counter:
-            bench.run(model, options.check_steps, is_plain=kind == "plain")
-        flops[kind] = counter.get_total_flops()
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {options.frames} keyframes of {options.size}")
-    print(
-        f"work a keyframe: plain {flops['plain'] * options.steps / options.check_steps / options.frames / 1e12:.0f} "
-        f"TFLOP, ours {flops['ours'] * options.steps / options.check_steps / options.frames / 1e12:.0f} TFLOP"
-    )
-    print(_HEADER)
-    measure("plain", is_plain=True)
-    measure("ours")
-    measure("ours, compiled", prepare=lambda: compile_blocks(model.unet, model.controlnet))
-    measure("+ control every 2", control_every=2)
-    measure("+ source every 2", source_every=2)
-    measure("+ both", control_every=2, source_every=2)
-    measure("+ both, guided until 0.8", control_every=2, source_every=2, guided_until=0.8)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    return parser.parse_args()
 
 
 _HEADER = (
     f"{'variant':<28}{'invert s':>10}{'sample s':>10}{'s/keyframe':>12}{'TFLOP/s':>9}{'peak GiB':>10}{'error':>10}"
+    f"{'drift':>10}"
 )
 
 
 def _line(row: Row) -> str:
     return (
         f"{row.name:<28}{row.invert_s:>10.2f}{row.sample_s:>10.2f}{row.per_keyframe_s:>12.2f}{row.tflops:>9.0f}"
-        f"{row.peak_gb:>10.1f}{row.error:>10.1e}"
+        f"{row.peak_gb:>10.1f}{row.error:>10.1e}{row.drift:>10.1e}"
     )
 
 
 def _in_float32(bench: Bench, model: KeyframeModel, steps: int) -> Tensor:
     """The plain result of the same weights in float32; the model is in half precision again afterwards."""
     model.unet.float(), model.controlnet.float()
-    final, _, _ = bench.run(model, steps, is_plain=True)
+    final, _, _ = bench.run(model, steps, Way(is_plain=True))
     model.unet.half(), model.controlnet.half()
     torch.cuda.empty_cache()
     return final

@@ -52,3 +52,27 @@ def test_a_single_frame_attends_to_itself():
     alone = ExtendedAttention("background", is_foreground=FrameMask.everywhere(1), latent_size=(HEIGHT, WIDTH))
     query, key, value = tensors()
     torch.testing.assert_close(alone.attend(query, key, value), scaled_dot_product_attention(query, key, value))
+
+
+def test_windows_see_nothing_of_each_other():
+    sizes = (3, 1, 2, 4)
+    frames = sum(sizes)
+    draw = torch.Generator().manual_seed(2)
+    is_foreground = torch.rand(frames, HEIGHT, WIDTH, generator=draw) < 0.3
+    is_foreground[4:6] = False  # a window without a foreground
+    is_foreground[7] = True  # a frame without a background
+    tensors = [torch.randn(BRANCHES * frames, HEADS, HEIGHT * WIDTH, DIM, generator=draw) for _ in range(3)]
+    joint = ExtendedAttention(
+        "background", is_foreground=FrameMask(is_foreground), latent_size=(HEIGHT, WIDTH), windows=sizes
+    )
+    got = joint.attend(*tensors).unflatten(0, (BRANCHES, frames))
+    first = 0
+    for size in sizes:
+        window = range(first, first + size)
+        alone = ExtendedAttention(
+            "background", is_foreground=FrameMask(is_foreground).window(window), latent_size=(HEIGHT, WIDTH)
+        )
+        own = [item.unflatten(0, (BRANCHES, frames))[:, first : window.stop].flatten(0, 1) for item in tensors]
+        wanted = alone.attend(*own).unflatten(0, (BRANCHES, size))
+        torch.testing.assert_close(got[:, first : window.stop], wanted, rtol=1e-5, atol=1e-6)
+        first = window.stop

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
 from i2v3d.diffusion.inversion import invert_keyframes
+from i2v3d.diffusion.inversion_features import InversionFeatures
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
 from i2v3d.diffusion.keyframe_sampling import (
     KeyframeGuide,
@@ -181,3 +182,20 @@ def test_strength_one_is_the_published_schedule_and_less_follows_the_render_less
         distances.append(relative_error(guided, published))
     assert distances[0] == 0.0
     assert ABLATION <= distances[1] < distances[2], distances
+
+
+@pytest.mark.parametrize("storage", ["device", "host"])
+def test_features_of_the_inversion_are_those_of_the_latents_one_level_before(storage, model):
+    run = Run("single-window")
+    clean = run.golden["clean_latents"]
+    features = InversionFeatures(run.settings.schedule, len(clean), storage)
+    inverted = run.invert(model, clean, features=features, batch=2)
+    start = run.start(inverted)
+    same = {"start": start, "control": run.inversion_control}
+    kept = run.sample(model, guide=replace(run.guide, inverted=inverted, features=features), **same)
+    before = torch.cat([clean[None], inverted[:-1]])
+    evaluated = run.sample(model, guide=replace(run.guide, inverted=before), **same)
+    exact = run.sample(model, guide=replace(run.guide, inverted=inverted), **same)
+    assert relative_error(kept, evaluated) <= TOLERANCE
+    assert relative_error(kept, exact) >= TOLERANCE
+    assert features.size_bytes > 0

@@ -38,3 +38,11 @@ def test_windows_and_reversal_pick_frames():
 def test_anything_but_boolean_frames_is_refused():
     with pytest.raises(ValueError, match="bool"):
         FrameMask(torch.zeros(1, 2, 2))
+
+
+def test_a_changing_mask_changes_at_every_size_that_was_asked_for():
+    mask = FrameMask.changing(torch.zeros(1, 4, 4, dtype=torch.bool))
+    small, large = mask.at(2, 2), mask.at(4, 4)
+    mask.assign(torch.ones(1, 4, 4, dtype=torch.bool))
+    assert small.all() and large.all()
+    assert not mask.is_everywhere

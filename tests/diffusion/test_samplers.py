@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="needs the extra i2v3d[diffusion]")
 diffusers = pytest.importorskip("diffusers", reason="needs the extra i2v3d[diffusion]")
 
 from dataclasses import replace
+from functools import partial
 
 from i2v3d.diffusion.inversion import invert_clip, invert_keyframes
 from i2v3d.diffusion.keyframe_model import DepthControl, KeyframeModel, TextCondition
@@ -76,7 +77,7 @@ def test_equal_inputs_give_equal_keyframes_to_the_bit():
     assert torch.equal(keyframes(frames=2, height=64, width=64), keyframes(frames=2, height=64, width=64))
 
 
-def clip(*, frames, height, width, dtype=torch.float32, **changes):
+def clip(*, frames, height, width, dtype=torch.float32, settings=None, **changes):
     """A clip between two pictures, from inversion to clean latents."""
     scheduler = golden_case("interpolation", "full-guidance").settings["scheduler"]
     levels = EulerLevels.of(diffusers.EulerDiscreteScheduler.from_config(scheduler), STEPS)
@@ -101,7 +102,7 @@ def clip(*, frames, height, width, dtype=torch.float32, **changes):
         forward=trajectories[0],
         backward=trajectories[1],
         guide=guide,
-        settings=VideoSettings(VideoSchedule(STEPS)),
+        settings=settings or VideoSettings(VideoSchedule(STEPS)),
     )
 
 
@@ -128,3 +129,28 @@ def test_less_strength_follows_the_render_less():
         distances.append(relative_error(guided, published))
     assert distances[0] == 0.0
     assert ABLATION <= distances[1] < distances[2], distances
+
+
+def _count(calls, model, *_):
+    calls.append(model)
+
+
+def test_a_clip_asks_the_controlnet_and_the_backward_trajectory_as_often_as_it_is_told():
+    unet = load_model(diffusers.UNetSpatioTemporalConditionModel, "svd-tiny-21", "unet", torch.float32)
+    controlnet = load_model(SvdControlNet, "svd-tiny-21", "controlnet", torch.float32)
+    published = clip(frames=2, height=64, width=64)
+    counts = {}
+    for options in ({}, {"control_every": 2}, {"backward_every": 3}):
+        calls = []
+        count = partial(_count, calls)
+        hooks = [model.register_forward_hook(count) for model in (unet, controlnet)]
+        settings = VideoSettings(VideoSchedule(STEPS, 0.0, 0.0), **options)  # the source isn't evaluated
+        result = clip(frames=2, height=64, width=64, settings=settings)
+        counts[tuple(options)] = calls.count(unet), calls.count(controlnet)
+        for hook in hooks:
+            hook.remove()
+        assert relative_error(result, published) > 0
+    inversions = 2 * STEPS
+    assert counts[()] == (inversions + 2 * STEPS, inversions + 2 * STEPS)
+    assert counts[("control_every",)] == (inversions + 2 * STEPS, inversions + 2 * 2)
+    assert counts[("backward_every",)] == (inversions + STEPS + 1, inversions + STEPS + 1)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from i2v3d.backends.base import ModelFiles
     from i2v3d.backends.memory import Residency
     from i2v3d.backends.paper.image_encoder import ImageEncoder
-    from i2v3d.diffusion.svd_controlnet import SvdControlNet
+    from i2v3d.diffusion.compiling import tuned_for_gpu
+from i2v3d.diffusion.svd_controlnet import SvdControlNet
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,13 @@ class SvdModels:
             with taking_turns((self.unet, self.controlnet), self.device):
                 yield
         else:
-            with on_device(self.unet, self.device), on_device(self.controlnet, self.device):
+            # One interval is too little to compile for, and what an interval gives may not depend on those before it:
+            # models are compiled if I2V3D_COMPILE says so.
+            with (
+                on_device(self.unet, self.device),
+                on_device(self.controlnet, self.device),
+                tuned_for_gpu(self.unet, self.controlnet),
+            ):
                 yield
 
 
