@@ -20,6 +20,7 @@ from lib import compat  # noqa: E402
 
 RATE = 1200  # of the scene: times of 24, 25, 30 and 60 a second are whole frames of it
 MAX_STEPS = 2_000
+GREY = (200, 200, 200, 255)  # of a mesh without colours beside one that has them
 MAX_PLACES = 20_000_000
 
 
@@ -125,7 +126,7 @@ def write_steps(file: Path, folder: Path, fps: float) -> None:
         offsets = np.cumsum([0, *(len(one) for one in points)])
         faces = np.concatenate([faces_of(mesh) + at for (_, _, mesh), at in zip(found, offsets[:-1], strict=True)])
         colours = [colours_of(mesh) for _, _, mesh in found] if known is None else []
-        is_coloured = bool(colours) and all(one is not None for one in colours)
+        is_coloured = any(one is not None for one in colours)
         if known is None:
             known = (len(found), faces)
         if len(found) != known[0] or not np.array_equal(faces, known[1]):
@@ -136,7 +137,11 @@ def write_steps(file: Path, folder: Path, fps: float) -> None:
         places = np.concatenate(points)
         if len(places) * count > MAX_PLACES:
             raise ValueError(f"{file.name} has {len(places):,} vertices in {count} steps: decimate it")
-        write_ply(folder / f"{step:06d}.ply", places, faces, np.concatenate(colours) if is_coloured else None)
+        filled = [
+            np.full((len(at), 4), GREY, np.uint8) if one is None else one
+            for one, at in zip(colours, points, strict=False)
+        ]
+        write_ply(folder / f"{step:06d}.ply", places, faces, np.concatenate(filled) if is_coloured else None)
         for _, shown, _ in found:
             shown.to_mesh_clear()
 

@@ -18,7 +18,7 @@ from i2v3d.errors import StageError
 from i2v3d.geometry.frames import WORLD_FROM_YUP, Array, transform_points
 
 MAX_PLACES = 20_000_000  # vertices times files
-_TORN = 2.0  # so many times the vertices of the first file: the faces are not the same ones any more
+_TORN = 2.0  # so many times the places of the first file: the faces are not the same ones any more
 _HINT = (
     "every file needs the same faces in the same order: remesh with constant topology, for example in Blender a "
     "shrinkwrapped or deformed mesh, exported without Triangulate or Decimate"
@@ -44,12 +44,15 @@ def load_mesh_sequence(files: Sequence[Path]) -> tuple[MeshData, Array]:
     vertex_of = mesh.faces.ravel().astype(np.int64)
     # What was one vertex so far, and where it was: to keep all corners would take six times as much.
     steps = [(vertex_of, mesh.vertices_m)]
+    joined = _told_apart(np.zeros_like(vertex_of), mesh.vertices_m[vertex_of])  # by place alone, whatever the texture
+    joint_count = int(joined.max()) + 1
     for file in files[1:]:
         points = _checked(read_corners(file), first, has_area, file, files[0])
         places = (transform_points(turn, points.reshape(-1, 3)) - base).astype(np.float32)
         told_apart = _told_apart(vertex_of, places)
         vertex_of = vertex_of if np.array_equal(told_apart, vertex_of) else told_apart
-        if vertex_of.max() + 1 > _TORN * len(mesh.vertices_m) and len(mesh.vertices_m) >= 8:
+        joined = _told_apart(joined, places)
+        if joined.max() + 1 > _TORN * joint_count and joint_count >= 8:
             message = f"{file.name}: it has as many faces as {files[0].name}, but they join other corners"
             raise StageError(message, hint=_HINT)
         steps.append((vertex_of, places[np.unique(vertex_of, return_index=True)[1]]))

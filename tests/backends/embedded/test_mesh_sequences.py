@@ -77,8 +77,15 @@ def test_other_faces_are_refused_by_file_and_count(tmp_path):
     assert "remesh with constant topology" in caught.value.hint
 
 
-def test_as_many_faces_in_another_order_are_refused(tmp_path):
-    files = written(tmp_path, "ply")
+def coloured_ball(step):
+    mesh = ball(step)
+    mesh.visual.vertex_colors = np.random.default_rng(2).integers(0, 255, (len(mesh.vertices), 4), np.uint8)
+    return mesh
+
+
+@pytest.mark.parametrize("make", [ball, coloured_ball])
+def test_as_many_faces_in_another_order_are_refused(tmp_path, make):
+    files = written(tmp_path, "ply", make=make)
     mixed = ball(1)
     mixed.faces = mixed.faces[np.random.default_rng(1).permutation(len(mixed.faces))]
     mixed.export(files[1])
