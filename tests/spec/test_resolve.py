@@ -406,6 +406,12 @@ def test_a_link_out_of_the_folder_is_refused_unless_allowed(load, project, tmp_p
     assert load("source: link.png\n", allow_paths=(tmp_path,)).scene.photo.size == Resolution(100, 80)
 
 
+def test_a_picture_may_be_a_link_to_where_files_have_no_suffixes(load, project):
+    (project / "photo.jpg").rename(project / "4f2a")
+    (project / "photo.jpg").symlink_to("4f2a")
+    assert load("source: photo.jpg\n").scene.photo.file.name == "4f2a"
+
+
 def test_positions_point_at_values_and_at_what_holds_them(load, project):
     loaded = load("source: photo.jpg\n" + OBJECT + "camera:\n  - {at: 1s, zoom: 2}\n")
     assert loaded.position("camera[0].zoom")[1:] == (6, 20)
@@ -431,6 +437,10 @@ def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
             "`rocket` is simulated and keyed at once: nothing of it is pinned",
         ),
         ("motion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {rocket: cloth}\n", "changes its size"),
+        (
+            "  flag: {copy: rocket, parent: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {flag: cloth}\n",
+            "leave out `scale` in the motion of `rocket`",
+        ),
         ("motion: {rocket: {rig: humanoid}}\nsimulate: {rocket: soft}\n", "`rocket` has a rig"),
         ("simulate: {rocket: {cloth: {collide: [rocket]}}}\n", "no obstacle for itself"),
         ("simulate: {rocket: {cloth: {collide: [table]}}}\n", "there is no object `table`"),
@@ -444,3 +454,9 @@ def test_what_a_cloth_or_a_soft_body_can_not_do_is_told(load, text, said):
     with pytest.raises(SpecError) as caught:
         scene_of(load, OBJECT + text)
     assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
+
+
+def test_a_cloth_on_what_changes_its_size_is_refused(load):
+    text = "  flag: {copy: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {flag: {cloth: {collide: [rocket]}}}\n"
+    (problem,) = load("source: photo.jpg\n" + OBJECT + text).unavailable
+    assert "a cloth on what changes its size is not available yet" in str(problem)
