@@ -11,8 +11,8 @@ from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale
 from i2v3d.spec.references import RIG, find_file, is_reference_to
-from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_clips import resolve_clips
+from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_times
 from i2v3d.spec.resolved import MotionKey, RigMotion, Vector
 

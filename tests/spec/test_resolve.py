@@ -457,6 +457,6 @@ def test_what_a_cloth_or_a_soft_body_can_not_do_is_told(load, text, said):
 
 
 def test_a_cloth_on_what_changes_its_size_is_refused(load):
-    text = "  flag: {copy: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {flag: {cloth: {collide: [rocket]}}}\n"
-    (problem,) = load("source: photo.jpg\n" + OBJECT + text).unavailable
+    head = "source: photo.jpg\n" + OBJECT + "  flag: {copy: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\n"
+    (problem,) = load(head + "simulate: {flag: {cloth: {collide: [rocket]}}}\n").unavailable
     assert "a cloth on what changes its size is not available yet" in str(problem)

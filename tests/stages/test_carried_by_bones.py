@@ -32,7 +32,8 @@ def placed():
 @pytest.mark.slow
 def test_the_focus_goes_with_the_bone(tmp_path):
     lens = DepthOfField(0.01, (FocusKey(0.0, hand.NASTY, "linear"),))
-    for arrays, points in zip(states_of(tmp_path, dataclasses.replace(hanging(), depth_of_field=lens)), placed()):
+    states = states_of(tmp_path, dataclasses.replace(hanging(), depth_of_field=lens))
+    for arrays, points in zip(states, placed(), strict=True):
         depths = transform_points(np.linalg.inv(arrays["world_from_camera"]), points)[:, 2]
         assert arrays["depth_of_field"][0] == pytest.approx((depths.min() + np.median(depths)) / 2, rel=1e-4)
 
