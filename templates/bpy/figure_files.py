@@ -108,6 +108,8 @@ def read_mesh(file: Path, target: Path, skin: Path) -> None:
     for thing in [one for one in bpy.context.scene.objects if one.type == "MESH"]:
         mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
         mesh.transform(thing.matrix_world)
+        if thing.matrix_world.is_negative:
+            mesh.flip_normals()
         if not mesh.polygons:
             continue
         still = bpy.data.objects.new(f"still {thing.name}", mesh)
