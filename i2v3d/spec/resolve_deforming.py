@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -26,7 +27,7 @@ _ADDED_SETTLES_S = 1.0  # what is in the photo starts as the photo shows it
 def resolve_deforming(collector: Collector, spec: Spec) -> dict[str, Deforming]:
     """Returns what is cloth or soft, in the order of the objects; unknown names are noted with the rigid ones."""
     found: dict[str, Deforming] = {}
-    for index, (name, thing) in enumerate(spec.objects.items()):
+    for name, thing in spec.objects.items():
         simulation = spec.simulate.get(name)
         if simulation is None or simulation.rigid is not None:
             continue
@@ -40,7 +41,8 @@ def resolve_deforming(collector: Collector, spec: Spec) -> dict[str, Deforming]:
             _check_keys(collector, spec, path, name, is_held=cloth.pinned.side != "none")
             _check_obstacles(collector, spec, path, name)
             settles = _ADDED_SETTLES_S if thing.segment is None and thing.copy_of is None else 0.0
-            found[name] = _cloth(cloth, settles if cloth.settle is None else cloth.settle, spec.seed + index)
+            gusts = zlib.crc32(f"{spec.seed} {name}".encode())  # whatever else is in the scene
+            found[name] = _cloth(cloth, settles if cloth.settle is None else cloth.settle, gusts)
         elif simulation.soft is not None:
             soft = simulation.soft
             if soft.pinned.side == "none":

@@ -429,6 +429,17 @@ def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
     assert (flag.mesh_owner, flag.edits.detail.cells, flag.edits.detail.kind) == ("flag", 32, "cloth")
 
 
+def test_a_cloth_keeps_its_gusts_when_another_object_is_added_and_not_with_another_seed(load):
+    simulate = "simulate: {rocket: cloth, flag: cloth}\n"
+    objects = OBJECT + "  flag: {copy: rocket}\n"
+    before = scene_of(load, objects + simulate).deforming
+    more = objects.replace("objects:\n", "objects:\n  cup: {segment: {box: [0.1, 0.1, 0.2, 0.2]}, distance: 3m}\n")
+    assert more != objects
+    assert scene_of(load, more + simulate).deforming == before
+    other = scene_of(load, "seed: 8\n" + objects + simulate).deforming
+    assert len({body.seed for body in (*before.values(), *other.values())}) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
