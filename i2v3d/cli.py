@@ -128,9 +128,19 @@ def graph(form: str, **options: Any) -> None:
     click.echo(printed_graph(_project(options).graph, form))
 
 
+def _with_devices(command: Command) -> Command:
+    for option in (
+        click.option("--vram", metavar="SIZE", help="Memory of the device that models may take, `12GB` [all]."),
+        click.option("--device", metavar="NAME", help="Where models run: cuda, cuda:1, mps, cpu [the best there is]."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @_with_project_options
 @_with_selection
+@_with_devices
 def plan(**options: Any) -> None:
     """Say which steps a build would run, and why."""
     from i2v3d.execute.project import unchanged_build
@@ -138,14 +148,21 @@ def plan(**options: Any) -> None:
     if (summary := unchanged_build(_options(options))) is not None:
         click.echo(f"{summary['scene']}: {summary['steps']} up to date")
         return
+    from i2v3d.execute.requirements import device_for_plan
     from i2v3d.plan.printed import plan_text
+    from i2v3d.report.weights_text import memory_text, weights_text
 
-    click.echo(plan_text(_project(options).plan()), nl=False)
+    project = _project(options)
+    click.echo(plan_text(project.plan()), nl=False)
+    if project.weights:
+        click.echo(f"\n{weights_text(project.weights)}")
+        click.echo(f"\n{memory_text(project.graph, project.loaded.scene, *device_for_plan(project))}")
 
 
 @main.command()
 @_with_project_options
 @_with_selection
+@_with_devices
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
@@ -161,10 +178,13 @@ def build(progress: str, **options: Any) -> None:
         return
     from i2v3d.report.progress import watch
     from i2v3d.report.tables import result_text
+    from i2v3d.report.weights_text import licence_notes
 
     project = _project(options)
     for problem in project.loaded.warnings:
         _warn(problem)
+    for note in licence_notes(project.weights):
+        click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
         result = project.build(on_event)
     if progress != "json":

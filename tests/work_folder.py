@@ -11,6 +11,12 @@ class WorkFolder:
     outputs: type
     said: list[str] = field(default_factory=list)
 
+    @property
+    def checkpoints(self) -> Path:
+        folder = self.path / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def output(self, name: str) -> Path:
         return self.path / (name + typing.get_type_hints(self.outputs)[name].suffix)
 

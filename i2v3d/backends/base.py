@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from i2v3d.artifacts.scene import FramePasses, MeshData, SolvedLayout
     from i2v3d.spec.resolved import MeshShape, Prompts
     from i2v3d.spec.resolved_generation import (
+        ClipFeatures,
         ClipSampling,
         Customization,
         Extension,
@@ -310,6 +311,7 @@ class ClipTask:
         features: Lengths of the injection; None injects nothing.
         models: The video model's weights.
         seed: Of the noise.
+        negative_prompt: What the clip must not show, for models that read text.
     """
 
     first: Array
@@ -319,9 +321,10 @@ class ClipTask:
     prompt: str
     sampling: ClipSampling
     depth: float
-    features: FeatureLengths | None
+    features: ClipFeatures | None
     models: ModelFiles
     seed: int
+    negative_prompt: str = ""
 
 
 class ClipGenerator(Protocol):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from i2v3d.backends.catalog import BACKENDS
 from i2v3d.compile.checks import check_deliverables, check_nodes
 from i2v3d.errors import GraphError, UsageError
 from i2v3d.stages.base import Node, OutputRef, SourceFile, Stage
@@ -28,7 +29,7 @@ class Deliverable:
 
     Attributes:
         path: Relative place, `video.mp4` for a file, `scene` for a folder; several may share a folder.
-        ref: Which output.
+        ref: Which output; a single item of a sequence becomes a file where the path has its suffix.
     """
 
     path: str
@@ -44,12 +45,14 @@ class StageGraph:
         nodes: By name, every node after the nodes it reads from; ties keep the order in which they were given.
         stages: The stages the nodes call, by kind.
         deliverables: What goes to the output folder.
+        places: Where the whole scene's deliverables go, in a part of its graph too.
     """
 
     scene: str
     nodes: Mapping[str, Node]
     stages: Mapping[str, Stage]
     deliverables: tuple[Deliverable, ...] = ()
+    places: tuple[str, ...] = ()
 
     @cached_property
     def network(self) -> nx.DiGraph[str]:
@@ -80,12 +83,12 @@ class StageGraph:
         """Returns the part that leads to some nodes.
 
         Args:
-            until: Node names or stage kinds; they and everything they read from stay.
-            only: Node names or stage kinds; deliverables of every other node are left out and nothing
-                downstream of them stays, so a build ends there.
+            until: Names as `match` takes them; these nodes and everything they read from stay.
+            only: The same; deliverables of every other node are left out and nothing downstream of
+                them stays, so a build ends there.
 
         Raises:
-            UsageError: A name is neither a node nor a stage of this graph.
+            UsageError: A name stands for nothing in this graph.
         """
         ends = [*self.match(until), *self.match(only)]
         if not ends:
@@ -99,17 +102,21 @@ class StageGraph:
             MappingProxyType({name: node for name, node in self.nodes.items() if name in kept}),
             self.stages,
             tuple(item for item in self.deliverables if item.ref.node in chosen),
+            self.places,
         )
 
     def match(self, patterns: Iterable[str]) -> tuple[str, ...]:
-        """Returns the nodes that node names or stage kinds stand for, in graph order.
+        """Returns the nodes that names stand for, in graph order.
+
+        A node is called by its name (`render[12]`), its name without brackets (`render`), the kind of its stage
+        (`generate_clip`), or the stage's name in a spec (`interpolate`).
 
         Raises:
-            UsageError: One of them is neither.
+            UsageError: A name stands for nothing.
         """
         wanted: set[str] = set()
         for pattern in patterns:
-            found = [name for name, node in self.nodes.items() if pattern in (name, node.stage)]
+            found = [name for name, node in self.nodes.items() if pattern in names_of(node)]
             if not found:
                 raise UsageError(f"no step or stage is called `{pattern}`", hint=_near(pattern, self))
             wanted.update(found)
@@ -135,7 +142,19 @@ def make_graph(
     check_nodes(by_name, stages)
     check_deliverables([(item.path, item.ref) for item in items], by_name, stages)
     order = _ordered(by_name)
-    return StageGraph(scene, MappingProxyType({name: by_name[name] for name in order}), stages, items)
+    places = tuple(item.path for item in items)
+    return StageGraph(scene, MappingProxyType({name: by_name[name] for name in order}), stages, items, places)
+
+
+def names_of(node: Node) -> tuple[str, ...]:
+    """Returns what a node may be called by; see `StageGraph.match`."""
+    return (node.name, node.name.partition("[")[0], node.stage, *spec_stages(node.stage))
+
+
+@cache
+def spec_stages(kind: str) -> tuple[str, ...]:
+    """Returns the names under `backends:` in a spec of the stages that nodes of this kind do."""
+    return tuple(dict.fromkeys(backend.stage for backend in BACKENDS if backend.kind == kind))
 
 
 def references(node: Node) -> Iterable[tuple[str, OutputRef | SourceFile]]:
@@ -200,6 +219,6 @@ def _ordered(nodes: Mapping[str, Node]) -> list[str]:
 def _near(pattern: str, graph: StageGraph) -> str:
     import difflib
 
-    known: dict[str, Any] = dict.fromkeys([*graph.nodes, *(node.stage for node in graph.nodes.values())])
+    known: dict[str, Any] = dict.fromkeys(name for node in graph.nodes.values() for name in names_of(node))
     near = difflib.get_close_matches(pattern, known, n=3)
     return f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "`i2v3d graph` lists them"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
 from i2v3d.stages.base import OutputRef, Stage
 from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
+from i2v3d.stages.generate_keyframes import keyframe_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ DELIVERABLES = (
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
     Deliverable("check/findings.json", OutputRef("check", "findings")),
     Deliverable("check/unobserved.png", OutputRef("check", "picture")),
+    Deliverable("customize/lora.safetensors", OutputRef("customize", "lora")),
+    Deliverable("customize/log.json", OutputRef("customize", "log")),
+    Deliverable("customize/samples.png", OutputRef("customize", "samples")),
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 
@@ -35,8 +39,14 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """
     nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
     names = {node.name for node in nodes}
-    wanted = (*DELIVERABLES, *_script_assets(scene))
+    wanted = (*DELIVERABLES, *_keyframes(scene), *_script_assets(scene))
     return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
+
+
+def _keyframes(scene: Scene) -> Iterator[Deliverable]:
+    """Yields the finished keyframes as pictures, each named by its frame."""
+    for frame in scene.keyframing.frames:
+        yield Deliverable(f"keyframes/{frame:06d}.png", keyframe_ref(scene, frame))
 
 
 def _script_assets(scene: Scene) -> Iterator[Deliverable]:

@@ -119,11 +119,13 @@ class KeyframeModel:
             residuals = self._residuals(sample, timestep, inputs, control, branches)
             if kept is not None:
                 kept.put(residuals)
-        added = {
-            "down_block_additional_residuals": residuals[:-1],
-            "mid_block_additional_residual": residuals[-1],
-        }
-        return self.unet(sample, timestep, return_dict=False, **inputs, **(added if residuals else {}))[0].float()
+        added: dict[str, object] = {}
+        if residuals:
+            added = {
+                "down_block_additional_residuals": residuals[:-1],
+                "mid_block_additional_residual": residuals[-1],
+            }
+        return self.unet(sample, timestep, return_dict=False, **inputs, **added)[0].float()
 
     def _residuals(
         self,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from i2v3d.diffusion.windows import overlapping_windows
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
 
@@ -43,16 +45,39 @@ def decode_pictures(vae: AutoencoderKL, latents: Tensor, *, batch: int = 1) -> T
 
 
 @torch.no_grad()
-def decode_clip(vae: AutoencoderKLTemporalDecoder, latents: Tensor, *, chunk: int = 8) -> Tensor:
+def decode_clip(
+    vae: AutoencoderKLTemporalDecoder, latents: Tensor, *, chunk: int | None = None, overlap: int = 0
+) -> Tensor:
     """The clip of its latents: `frames 3 height width`, 0 to 1, float32.
 
-    The decoder mixes the frames that it is given at once, so `chunk` shows in the result, faintly.
+    The decoder mixes all frames that it is given at once (convolutions over time, norms over all frames), so chunks
+    show in the result: decode a clip whole where memory allows. Chunks that overlap, faded into each other, come nearer
+    to the whole clip than chunks that don't, and leave no step where they meet.
 
     Args:
         vae: The temporal autoencoder of SVD.
         latents: `frames channels height/8 width/8`.
-        chunk: Frames decoded at once.
+        chunk: Frames decoded at once; None for all.
+        overlap: Frames that neighbouring chunks share, less than `chunk`.
     """
     scaled = (latents / vae.config.scaling_factor).to(vae.dtype)
-    pieces = (vae.decode(piece, num_frames=piece.shape[0]).sample for piece in scaled.split(chunk))
-    return (torch.cat([piece.float() for piece in pieces]) / 2 + 0.5).clamp(0, 1)
+    frames = len(scaled)
+    height, width = (8 * side for side in latents.shape[-2:])
+    total = torch.zeros(frames, 3, height, width, device=latents.device)
+    count = torch.zeros(frames, 1, 1, 1, device=latents.device)
+    for window in overlapping_windows(frames, size=chunk or frames, overlap=overlap):
+        piece = scaled[window.start : window.stop]
+        decoded = vae.decode(piece, num_frames=len(piece)).sample.float() / 2 + 0.5
+        weight = _fading_weight(window, frames, overlap).to(latents.device)
+        total[window.start : window.stop] += weight * decoded
+        count[window.start : window.stop] += weight
+    return (total / count).clamp(0, 1)
+
+
+def _fading_weight(window: range, frames: int, overlap: int) -> Tensor:
+    """Weight of each frame of a chunk, 0 to 1: it falls over the overlap, but not at the clip's own ends."""
+    plateau = overlap + 1
+    from_start = [plateau if window.start == 0 else index + 1 for index in range(len(window))]
+    to_end = [plateau if window.stop == frames else len(window) - index for index in range(len(window))]
+    weights = [min(pair) for pair in zip(from_start, to_end, strict=True)]
+    return (torch.tensor(weights, dtype=torch.float32).clamp(max=plateau) / plateau)[:, None, None, None]

@@ -6,6 +6,7 @@ Each step sees the photo with its full prompt and one random novel view of a ran
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,68 +78,86 @@ class NoiseDraw:
         """A draw from a CPU generator, so that every device gets the same."""
         timestep = int(torch.randint(timesteps, (1,), generator=generator))
         noise = torch.randn(latents.shape, generator=generator)
-        return cls(noise=noise.to(latents.device), timestep=timestep)
+        if latents.device.type == "cuda":  # a copy from pinned memory does not wait for the step before
+            noise = noise.pin_memory()
+        return cls(noise=noise.to(latents.device, non_blocking=True), timestep=timestep)
 
 
-def noise_loss(unet: UNet2DConditionModel, picture: TrainingPicture, draw: NoiseDraw, alphas: Tensor) -> Tensor:
-    """The mean squared error of the predicted noise, counted where the picture is to be learnt.
+@dataclass(frozen=True)
+class LossTerm:
+    """One term of Eq. 1."""
 
-    The mean is over the whole picture, masked part included, as `||M * (noise - predicted)||^2` over a fixed size: a
-    small object weighs little, and the weight lambda says how much.
+    picture: TrainingPicture
+    draw: NoiseDraw
+    weight: float
+
+
+def noise_losses(unet: UNet2DConditionModel, terms: Sequence[LossTerm], alphas: Tensor) -> Tensor:
+    """The mean squared error of the predicted noise of each term, counted where its picture is to be learnt.
+
+    All are predicted in one evaluation, so their latents are of one size. The mean is over the whole picture, masked
+    part included, as `||M * (noise - predicted)||^2` over a fixed size: a small object weighs little, and the weight
+    lambda says how much.
 
     Args:
-        unet: Predicts noise; in training mode, with its LoRA.
-        picture: What is learnt.
-        draw: Noise and timestep.
-        alphas: `timesteps`, cumulative alphas of the training schedule.
+        unet: Predicts noise, with its LoRA.
+        terms: What is learnt; their weights are not read.
+        alphas: `timesteps`, cumulative alphas of the training schedule, on the CPU.
 
     Returns:
-        Scalar, float32, with its graph.
+        `terms`, float32, with its graph.
     """
-    dtype = unet.dtype
-    alpha = alphas[draw.timestep].to(picture.latents.device)
-    noisy = alpha**0.5 * picture.latents + (1 - alpha) ** 0.5 * draw.noise
+    dtype, pictures = unet.dtype, [term.picture for term in terms]
+    latents = torch.cat([picture.latents for picture in pictures])
+    noise = torch.cat([term.draw.noise for term in terms])
+    alpha = torch.stack([alphas[term.draw.timestep] for term in terms])[:, None, None, None].to(latents)
     predicted = unet(
-        noisy.to(dtype),
-        draw.timestep,
-        encoder_hidden_states=picture.text.embeds.to(dtype),
+        (alpha**0.5 * latents + (1 - alpha) ** 0.5 * noise).to(dtype),
+        torch.tensor([term.draw.timestep for term in terms], device=latents.device),
+        encoder_hidden_states=torch.cat([picture.text.embeds for picture in pictures]).to(dtype),
         added_cond_kwargs={
-            "text_embeds": picture.text.pooled.to(dtype),
-            "time_ids": picture.micro.time_ids(noisy.device),
+            "text_embeds": torch.cat([picture.text.pooled for picture in pictures]).to(dtype),
+            "time_ids": torch.cat([picture.micro.time_ids(latents.device) for picture in pictures]),
         },
         return_dict=False,
     )[0]
-    error = predicted.float() - draw.noise.float()
-    if picture.is_learnt is not None:
-        error = error * FrameMask(picture.is_learnt).at(*error.shape[-2:])[:, None].to(error)
-    return error.square().mean()
+    error = predicted.float() - noise.float()
+    if any(picture.is_learnt is not None for picture in pictures):
+        size = (error.shape[-2], error.shape[-1])
+        error = error * torch.cat([_counted(picture, size) for picture in pictures])[:, None].to(error)
+    return error.square().mean(dim=(1, 2, 3))
+
+
+def _counted(picture: TrainingPicture, size: tuple[int, int]) -> Tensor:
+    """Where the loss counts: `1 height width`, bool, at the size of the latents."""
+    if picture.is_learnt is None:
+        return torch.ones(1, *size, dtype=torch.bool, device="cpu")
+    return FrameMask(picture.is_learnt).at(*size).cpu()
 
 
 def customization_loss(
     unet: UNet2DConditionModel,
     photo: TrainingPicture,
-    view: TrainingPicture,
+    view: TrainingPicture | None,
     *,
     alphas: Tensor,
     augmentation_weight: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Eq. 1: the photo's loss plus the weighted, masked loss of one novel view.
+    """Eq. 1: the photo's loss plus the weighted, masked loss of one novel view, each predicted alone.
 
     Args:
-        unet: Predicts noise; in training mode, with its LoRA.
+        unet: Predicts noise, with its LoRA.
         photo: The source photo with its full prompt.
-        view: A novel view with its mask and the prompt "a {class}".
-        alphas: `timesteps`, cumulative alphas of the training schedule.
+        view: A novel view with its mask and the prompt "a {class}"; None where there is none.
+        alphas: `timesteps`, cumulative alphas of the training schedule, on the CPU.
         augmentation_weight: Lambda; 0 leaves the view out (single-view customization).
         generator: On the CPU; draws the photo's numbers, then the view's.
 
     Returns:
         Scalar, float32, with its graph.
     """
-    photo_draw = NoiseDraw.of(photo.latents, len(alphas), generator)
-    view_draw = NoiseDraw.of(view.latents, len(alphas), generator)
-    loss = noise_loss(unet, photo, photo_draw, alphas)
-    if augmentation_weight:
-        loss = loss + augmentation_weight * noise_loss(unet, view, view_draw, alphas)
-    return loss
+    terms = [LossTerm(photo, NoiseDraw.of(photo.latents, len(alphas), generator), 1.0)]
+    if view is not None and augmentation_weight:
+        terms.append(LossTerm(view, NoiseDraw.of(view.latents, len(alphas), generator), augmentation_weight))
+    return torch.stack([term.weight * noise_losses(unet, (term,), alphas)[0] for term in terms]).sum()

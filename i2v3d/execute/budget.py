@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from i2v3d.execute.devices import visible_gpus
 from i2v3d.stages.base import Resources
 
 
@@ -12,10 +12,10 @@ class Budget:
     """What is still free. A step that asks for more than there is gets all of it, alone."""
 
     def __init__(self, jobs: int | None = None, memory_gb: float | None = None, gpus: int | None = None) -> None:
-        """Sets the limits; the machine's own where None. jobs: cores to keep busy."""
+        """Sets the limits; the machine's own where None. jobs: cores to keep busy; gpus: places for models."""
         self._cpu_total = jobs or available_cores()
         self._memory_total_gb = memory_gb or _memory_gb()
-        self._gpu_total = gpus if gpus is not None else max(1, sum(1 for _ in Path("/dev").glob("nvidia[0-9]*")))
+        self._gpu_total = gpus if gpus is not None else max(1, len(visible_gpus()))
         self._cpu = self._cpu_total
         self._memory_gb = self._memory_total_gb
         self._gpu = self._gpu_total

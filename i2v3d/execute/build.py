@@ -16,6 +16,7 @@ from i2v3d.execute import events
 from i2v3d.execute.budget import Budget
 from i2v3d.execute.build_log import BuildLog
 from i2v3d.execute.deliver import Delivery
+from i2v3d.execute.devices import DeviceOptions, worker_devices
 from i2v3d.execute.events import OnEvent
 from i2v3d.execute.fastpath import FastPath
 from i2v3d.execute.journal import Journal
@@ -45,6 +46,7 @@ class BuildOptions:
         force: Node names or stage kinds to run even if up to date.
         retries: How often a step is tried again after an error that can pass by itself.
         retry_wait_s: Wait before the first retry; doubled for each further one.
+        devices: Which devices models run on, and how much of their memory they may take.
         fast_path: What to remember for the next no-op, see `fastpath`; None remembers nothing.
     """
 
@@ -55,6 +57,7 @@ class BuildOptions:
     force: tuple[str, ...] = ()
     retries: int = 2
     retry_wait_s: float = 0.5
+    devices: DeviceOptions = field(default_factory=DeviceOptions)
     fast_path: FastPath | None = None
 
 
@@ -129,12 +132,13 @@ class _Build:
     def run(self, workspaces: Workspaces, forced: frozenset[str], name: Path) -> BuildResult:
         options = self.options
         delivery = Delivery(self.graph, self.store, options.out_dir.absolute()) if options.out_dir else None
-        budget = Budget(options.jobs, options.memory_gb)
+        devices = worker_devices(options.devices)
+        budget = Budget(options.jobs, options.memory_gb, gpus=len(devices))
         self.resolver.prepare()
         expected = expected_seconds(self.graph, self.store)
         self.log.begin(expected, delivery)
         stop = threading.Event()
-        workers = WorkerPool(budget.jobs)
+        workers = WorkerPool(budget.jobs, devices)
         runner = StepRunner(
             self.store, workspaces, workers, stop=stop, retries=options.retries, retry_wait_s=options.retry_wait_s
         )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Delivery:
         before: Mapping[str, str] = {}
         with contextlib.suppress(OSError, ValueError):
             before = json.loads(listing.read_text(encoding="utf-8"))
-        stale = {path: digest for path, digest in before.items() if path not in self.placed and self._is_ours(path)}
+        stale = {path: digest for path, digest in before.items() if path not in self.placed and self._is_stale(path)}
         for relative, digest in stale.items():
             place = self.out_dir / relative
             with contextlib.suppress(OSError):
@@ -104,9 +104,13 @@ class Delivery:
                     if unfinished.stat().st_ctime < time.time() - _UNFINISHED_AGE_S:
                         unfinished.unlink()
 
-    def _is_ours(self, relative: str) -> bool:
-        """Whether the path belongs to a deliverable of this graph (a part of a graph leaves the rest alone)."""
-        return any(relative == path or relative.startswith(f"{path}/") for path in self.items)
+    def _is_stale(self, relative: str) -> bool:
+        """Whether a file of an earlier build, not placed now, is made no longer.
+
+        So it is when it belongs to a deliverable of this graph, or to none of the whole scene; a part of a graph leaves
+        what the rest delivers alone.
+        """
+        return _is_within(relative, self.items) or not _is_within(relative, self.graph.places)
 
     def _sliced(self, deliverable: Deliverable, output: StoredOutput) -> StoredOutput:
         ref = deliverable.ref
@@ -114,7 +118,10 @@ class Delivery:
             return output
         (field_type,) = (f for f in self.graph.stage_of(ref.node).outputs if f.name == ref.output)
         assert field_type.artifact is not None and issubclass(field_type.artifact, Sequence)
-        return output.slice(ref.start, ref.stop, field_type.artifact.item_type.suffix)
+        suffix = field_type.artifact.item_type.suffix
+        sliced = output.slice(ref.start, ref.stop, suffix)
+        is_one_file = len(sliced.items) == 1 and suffix and deliverable.path.endswith(suffix)
+        return sliced.items[0] if is_one_file else sliced
 
     def _place(self, deliverable: Deliverable, output: StoredOutput) -> DeliveredItem:
         is_new = False
@@ -131,3 +138,7 @@ class Delivery:
         if not output.files:
             (self.out_dir / deliverable.path).mkdir(parents=True, exist_ok=True)
         return DeliveredItem(deliverable, self.out_dir / deliverable.path, is_new)
+
+
+def _is_within(relative: str, places: Iterable[str]) -> bool:
+    return any(relative == place or relative.startswith(f"{place}/") for place in places)

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from i2v3d.backends.catalog import BACKENDS
+from i2v3d.backends.inventory import FoundWeights, find_weights
+from i2v3d.backends.weights import MODELS, commit_of
 from i2v3d.blender.system_libraries import debian_packages, missing_libraries
-from i2v3d.errors import UsageError
+from i2v3d.errors import MissingBackendError, UsageError
+from i2v3d.execute.devices import DeviceOptions, probe_device
+from i2v3d.spec.resolved_generation import ModelChoice
 
 OPENGL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 
@@ -66,7 +70,40 @@ def inspect_system_libraries() -> tuple[Finding, ...]:
 
 def inspect_machine(profile: str) -> tuple[Finding, ...]:
     """Returns everything that `doctor` looks at, for one profile."""
-    return (inspect_python(), *inspect_distributions(profile), *inspect_system_libraries(), inspect_opengl())
+    return (
+        inspect_python(),
+        *inspect_distributions(profile),
+        *inspect_system_libraries(),
+        inspect_opengl(),
+        *inspect_models(profile),
+    )
+
+
+def inspect_models(profile: str) -> tuple[Finding, ...]:
+    """Returns the device that models run on and the default weights of a profile; nothing where it has no models."""
+    roles = {role for backend in BACKENDS if profile in backend.profiles for role in backend.models}
+    if not roles:
+        return ()
+    chosen = (ModelChoice(m.role, m.repo, commit_of(m.repo, m.revision)) for m in MODELS if m.role in roles)
+    return (inspect_device(), *(_weights_finding(found) for found in find_weights(chosen)))
+
+
+def inspect_device() -> Finding:
+    """Returns the device that torch would run models on, and what is free of its memory."""
+    try:
+        device = probe_device(DeviceOptions())
+    except MissingBackendError as error:
+        return Finding("device", False, error.message, error.hint)
+    title = f" {device.title}" if device.title else ""
+    memory = f"{device.free_gb:.1f} of {device.total_gb:.1f} GB free"
+    return Finding("device", True, f"{device.name}{title}, {memory}, torch {device.torch}")
+
+
+def _weights_finding(found: FoundWeights) -> Finding:
+    name = f"weights {found.choice.role}"
+    if found.problem:
+        return Finding(name, False, found.problem, found.hint)
+    return Finding(name, True, f"{found.source}, licence: {found.licence}")
 
 
 def inspect_opengl() -> Finding:

@@ -6,6 +6,7 @@ This module imports nothing heavy, so that a build that is up to date is found o
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from i2v3d.errors import MissingBackendError, SpecError, UsageError
 
 if TYPE_CHECKING:
+    from i2v3d.backends.inventory import FoundWeights
     from i2v3d.compile.graph import StageGraph
     from i2v3d.execute.build import BuildResult
+    from i2v3d.execute.devices import DeviceOptions
     from i2v3d.execute.events import OnEvent
     from i2v3d.plan.explain import Explanation
     from i2v3d.plan.make import Plan
@@ -39,6 +42,7 @@ class ProjectOptions:
         allow_paths: Folders outside the spec's own that it may read from.
         until, only, force: Step names or stage kinds.
         jobs: Cores to use.
+        device, vram: Where models run and how much of its memory they may take, as given.
     """
 
     spec: Path
@@ -54,6 +58,26 @@ class ProjectOptions:
     force: tuple[str, ...] = ()
     jobs: int | None = None
     keep_going: bool = False
+    device: str | None = None
+    vram: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.device is not None or self.vram is not None:
+            _ = self.devices  # what is wrong with them is told at once
+
+    @property
+    def devices(self) -> DeviceOptions:
+        """Where models run.
+
+        Raises:
+            UsageError: `device` or `vram` is none.
+        """
+        from i2v3d.execute.devices import DeviceOptions, parse_device, parse_vram
+
+        return DeviceOptions(
+            None if self.device is None else parse_device(self.device),
+            None if self.vram is None else parse_vram(self.vram),
+        )
 
     @property
     def spec_file(self) -> Path:
@@ -77,6 +101,8 @@ class ProjectOptions:
         from i2v3d.store.stamps import stamp_of
 
         variables = [self.variables, tuple(stamp_of(self.variables))] if self.variables else None
+        # Which commit `main` is of a repository of weights depends on where they are kept.
+        weights = [os.environ.get(name) for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")]
         chosen = [
             self.overrides,
             variables,
@@ -86,6 +112,7 @@ class ProjectOptions:
             self.allow_paths,
             self.until,
             self.only,
+            weights,
         ]
         return identify(self.spec_file, [json.dumps(chosen, default=str)])
 
@@ -128,6 +155,23 @@ class Project:
 
         return make_plan(self.graph, self.store, self.options.force)
 
+    @cached_property
+    def weights(self) -> tuple[FoundWeights, ...]:
+        """Returns what is known of the weights that the steps of the graph read."""
+        from i2v3d.plan.requirements import weights_of
+
+        return weights_of(self.graph, self.loaded.scene)
+
+    def check_requirements(self) -> None:
+        """Makes sure that every step which will or may run has its libraries, weights and device.
+
+        Raises:
+            MissingBackendError: With everything that is missing, before any step runs.
+        """
+        from i2v3d.execute.requirements import check_requirements
+
+        check_requirements(self)
+
     def explain(self, step: str, number: int | None = None) -> Explanation:
         """Returns why a step would run now, or why it ran in build `number`."""
         from i2v3d.plan.explain import explain, explain_past
@@ -142,10 +186,15 @@ class Project:
         return f"{position[0].name}:{position[1]}:{position[2]}" if position else spec_path
 
     def build(self, on_event: OnEvent) -> BuildResult:
-        """Builds what is not up to date and delivers it."""
+        """Builds what is not up to date and delivers it.
+
+        Raises:
+            MissingBackendError: See `check_requirements`.
+        """
         from i2v3d.execute.build import BuildOptions, build
         from i2v3d.execute.fastpath import FastPath
 
+        self.check_requirements()
         fast_path = FastPath(
             identity=self.options.identity(),
             spec_files=self.loaded.files,
@@ -157,6 +206,7 @@ class Project:
             jobs=self.options.jobs,
             keep_going=self.options.keep_going,
             force=self.options.force,
+            devices=self.options.devices,
             fast_path=fast_path,
         )
         return build(self.graph, self.store, options, on_event)

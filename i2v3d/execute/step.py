@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -117,7 +119,7 @@ class StepRunner:
             I2V3DError: The step failed.
         """
         folder, paths = self._workspaces.make(self._fetched(task))
-        request = _request(task, folder, paths)
+        request = _request(task, folder, paths, folder.checkpoints)
         answer = self._ask(task, folder, request, lambda share, message: None)
         if "failed" in answer:
             raise self._failure(task, folder, request, answer["failed"])
@@ -131,10 +133,13 @@ class StepRunner:
         on_retry: Callable[[I2V3DError], None],
         on_computed: Callable[[], None],
     ) -> ActionRecord:
+        checkpoints = self._store.checkpoint_path(task.key.digest)
+        if task.is_forced:  # anew means from the beginning
+            shutil.rmtree(checkpoints, ignore_errors=True)
         try:
             for attempt in range(self._retries + 1):
                 folder, paths = self._workspaces.make(self._fetched(task))
-                request = _request(task, folder, paths)
+                request = _request(task, folder, paths, checkpoints)
                 answer = self._ask(task, folder, request, on_progress)
                 if "failed" not in answer:
                     on_computed()
@@ -154,7 +159,10 @@ class StepRunner:
     ) -> Mapping[str, Any]:
         with self._workers.worker(task.stage) as worker:
             try:
-                return worker.run(dict(request), task.stage.resources.timeout_s, on_progress)
+                answer = worker.run(dict(request), task.stage.resources.timeout_s, on_progress)
+                if "failed" in answer and task.stage.resources.gpu:
+                    worker.end()  # what it left on the device goes with it
+                return answer
             except StepTimeoutError:
                 return {
                     "failed": {"message": f"still running after {task.stage.resources.timeout_s:g} s, so it was ended"}
@@ -193,12 +201,13 @@ class StepRunner:
         self._store.records.write(record)
         folder.remove()
         self._workspaces.failed(task.node.name).remove()
+        shutil.rmtree(self._store.checkpoint_path(task.key.digest), ignore_errors=True)
         return record
 
     def _failure(
         self, task: Task, folder: StepDir, request: Mapping[str, Any], failed: Mapping[str, Any]
     ) -> I2V3DError:
-        what = _with_users_names(task, failed["message"])
+        what = _with_users_names(task, folder, failed["message"])
         kept = self._workspaces.keep_failed(folder, task.node.name, request)
         is_expected = bool(failed.get("is_ours"))
         failure = StepFailure(
@@ -263,7 +272,7 @@ def _record_of(task: Task, answer: Mapping[str, Any]) -> ActionRecord:
     )
 
 
-def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str, Any]:
+def _request(task: Task, folder: StepDir, paths: Mapping[str, Any], checkpoints: Path) -> dict[str, Any]:
     return {
         "module": task.stage.module,
         "stage": task.stage.kind,
@@ -271,6 +280,7 @@ def _request(task: Task, folder: StepDir, paths: Mapping[str, Any]) -> dict[str,
         "params": task.key.base.parts["params"],
         "inputs": dict(paths),
         "work": str(folder.work),
+        "checkpoints": str(checkpoints),
         "temporary": str(folder.temporary),
         "log": str(folder.log),
     }
@@ -286,10 +296,14 @@ def _shown_inputs(task: Task) -> list[tuple[str, str]]:
     return shown
 
 
-def _with_users_names(task: Task, message: str) -> str:
+def _with_users_names(task: Task, folder: StepDir, message: str) -> str:
     """Returns the message with the users' file names for the neutral ones that a step sees."""
     for field, value in task.inputs.items():
-        if isinstance(value, SourceInput):
+        if isinstance(value, SourceInput) and value.path.is_dir():
+            # A folder's neutral name may be a word of the message; its whole place is none.
+            place = re.escape(str(folder.root / "in" / f"{field}{value.path.suffix}"))
+            message = re.sub(rf"{place}(?![\w.-])", str(value.path).replace("\\", r"\\"), message)
+        elif isinstance(value, SourceInput):
             message = message.replace(f"{field}{value.path.suffix}", value.path.name)
     return message
 

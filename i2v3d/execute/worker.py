@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import random
@@ -33,8 +34,9 @@ Json = dict[str, Any]  # one message
 class StepWorkDir:
     """The work directory of the running step; what stages know as `WorkDir`."""
 
-    def __init__(self, path: Path, stage: Stage, tell: _Teller) -> None:
+    def __init__(self, path: Path, checkpoints: Path, stage: Stage, tell: _Teller) -> None:
         self._path = path
+        self._checkpoints = checkpoints
         self._types = {field.name: field.artifact for field in stage.outputs}
         self._tell = tell
         self.warnings: list[tuple[str, str]] = []
@@ -43,6 +45,12 @@ class StepWorkDir:
     def path(self) -> Path:
         """The private folder of this step."""
         return self._path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the step's key that outlives a killed run; made when it is first asked for."""
+        self._checkpoints.mkdir(parents=True, exist_ok=True)
+        return self._checkpoints
 
     def output(self, name: str) -> Path:
         """Returns where the output of this name goes, with its type's suffix; nothing is created."""
@@ -88,9 +96,10 @@ def main() -> None:
 def run_step(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> Json:
     """Runs one step and returns the answer; everything that goes wrong is in the answer."""
     started = time.perf_counter()
-    with _captured(request["log"]):
+    with _captured(request["log"]), _logged_warnings() as logged:
         try:
             done = _run(request, tell, backends)
+            done["warnings"] += logged
         # A stage may raise anything, SystemExit included; the engine makes a StageError of it.
         except BaseException as error:  # noqa: BLE001
             traceback.print_exc()
@@ -107,7 +116,7 @@ def _run(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> 
     _reset_random()
     inputs = stage.inputs_type(**{field.name: _input(field, request["inputs"][field.name]) for field in stage.inputs})
     backend = None if request["backend"] is None else _backend(stage.kind, request["backend"], backends)
-    step = StepWorkDir(work, stage, tell)
+    step = StepWorkDir(work, Path(request["checkpoints"]), stage, tell)
     result = stage.run(inputs, from_canonical(request["params"]), backend, step)
     if not isinstance(result, stage.outputs_type):
         raise ArtifactError(f"returned {type(result).__name__} where {stage.outputs_type.__name__} was promised")
@@ -214,6 +223,20 @@ def _captured(log: str) -> Iterator[None]:
         sys.stdout.flush()
         sys.stderr.flush()
         _point_at(os.devnull, (1, 2), os.O_WRONLY)
+
+
+@contextlib.contextmanager
+def _logged_warnings() -> Iterator[list[tuple[str, str]]]:
+    """Gathers what this package logs as a warning, for backends have no other way to tell; see `StepWorkDir.warn`."""
+    gathered: list[tuple[str, str]] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: gathered.append((record.getMessage(), getattr(record, "field", "")))  # type: ignore[method-assign]
+    logger = logging.getLogger("i2v3d")
+    logger.addHandler(handler)
+    try:
+        yield gathered
+    finally:
+        logger.removeHandler(handler)
 
 
 def _point_at(path: str, descriptors: tuple[int, ...], flags: int) -> None:

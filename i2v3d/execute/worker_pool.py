@@ -1,10 +1,14 @@
-"""Worker processes of one build, reused where a step is small and started anew where it is not."""
+"""Worker processes of one build, reused where a step is small and started anew where it is not.
+
+A step with models has a GPU of its own while it runs. Its worker waits there with the models loaded for the next step
+of the same stage, and ends when a step of another stage needs the GPU.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from i2v3d.execute.worker_process import WorkerProcess
 from i2v3d.stages.base import Stage
@@ -14,10 +18,18 @@ _REUSED_BELOW_GB = 2.0
 
 
 class WorkerPool:
-    """Workers by the number of threads they may use; safe to use from several threads."""
+    """Workers by the number of threads they may use; safe to use from several threads.
 
-    def __init__(self, size: int) -> None:
+    Args:
+        size: How many may wait idle.
+        devices: Environment variables of a worker with models, one mapping per GPU.
+    """
+
+    def __init__(self, size: int, devices: Sequence[Mapping[str, str]] = ({},)) -> None:
         self._size = size
+        self._devices = tuple(devices)
+        self._free_devices = list(range(len(self._devices)))
+        self._waiting_on_device: dict[int, tuple[str, WorkerProcess]] = {}
         self._lock = threading.Lock()
         self._idle: dict[int, list[WorkerProcess]] = {}
         self._busy: set[WorkerProcess] = set()
@@ -26,6 +38,10 @@ class WorkerPool:
     @contextlib.contextmanager
     def worker(self, stage: Stage) -> Iterator[WorkerProcess]:
         """Lends a worker for one step of a stage; one whose step went wrong in any way is not lent again."""
+        if stage.resources.gpu:
+            with self._worker_on_device(stage) as worker:
+                yield worker
+            return
         threads = stage.resources.cpu
         worker = self._take(threads)
         is_reusable = False
@@ -48,9 +64,44 @@ class WorkerPool:
         with self._lock:
             self._is_open = False
             idle = [worker for workers in self._idle.values() for worker in workers]
+            idle += [worker for _, worker in self._waiting_on_device.values()]
             self._idle.clear()
+            self._waiting_on_device.clear()
         for worker in idle:
             worker.end()
+
+    @contextlib.contextmanager
+    def _worker_on_device(self, stage: Stage) -> Iterator[WorkerProcess]:
+        device, worker = self._take_device(stage)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._busy.discard(worker)
+                is_kept = worker.is_alive and self._is_open
+                if is_kept:
+                    self._waiting_on_device[device] = (stage.kind, worker)
+                self._free_devices.append(device)
+            if not is_kept:
+                worker.end()
+
+    def _take_device(self, stage: Stage) -> tuple[int, WorkerProcess]:
+        """Takes a free GPU, one where a worker of the stage waits if there is one, and a worker on it."""
+        with self._lock:
+            if not self._free_devices:
+                raise AssertionError("the budget lets no more steps with models run than there are GPUs")
+            kinds = {device: kind for device, (kind, _) in self._waiting_on_device.items()}
+            device = min(self._free_devices, key=lambda free: (kinds.get(free) != stage.kind, free))
+            self._free_devices.remove(device)
+            kind, waiting = self._waiting_on_device.pop(device, ("", None))
+            if waiting is not None and (kind != stage.kind or not waiting.is_alive):
+                waiting.end()
+                waiting = None
+            worker = waiting or WorkerProcess(stage.resources.cpu, self._devices[device])
+            self._busy.add(worker)
+            if not self._is_open:
+                worker.kill()
+            return device, worker
 
     def _take(self, threads: int) -> WorkerProcess:
         with self._lock:
@@ -72,4 +123,4 @@ class WorkerPool:
 
 
 def _may_be_reused(stage: Stage) -> bool:
-    return stage.is_batched or (stage.resources.memory_gb < _REUSED_BELOW_GB and stage.resources.gpu == 0)
+    return stage.is_batched or stage.resources.memory_gb < _REUSED_BELOW_GB

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from i2v3d.execute.worker import main; main()"
@@ -38,8 +38,10 @@ class WorkerProcess:
     sums in another order would give other bytes.
     """
 
-    def __init__(self, threads: int) -> None:
-        environment = {**os.environ, "PYTHONHASHSEED": "0", **dict.fromkeys(_THREAD_COUNTS, str(threads))}
+    def __init__(self, threads: int, variables: Mapping[str, str] | None = None) -> None:
+        """Starts it. variables: added to the environment, such as which GPU is its own."""
+        counts = dict.fromkeys(_THREAD_COUNTS, str(threads))
+        environment = {**os.environ, "PYTHONHASHSEED": "0", **counts, **(variables or {})}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, json.dumps([os.path.abspath(path) for path in sys.path])],  # noqa: PTH100 - text in, text out
             stdin=subprocess.PIPE,

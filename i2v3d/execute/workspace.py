@@ -38,6 +38,11 @@ class StepDir:
         return self.root / "tmp"
 
     @property
+    def checkpoints(self) -> Path:
+        """Where a run that must not go on from another one's checkpoints keeps its own."""
+        return self.root / "checkpoints"
+
+    @property
     def log(self) -> Path:
         """What the stage printed."""
         return self.root / "log.txt"

@@ -8,25 +8,39 @@ import numpy as np
 
 from i2v3d.geometry.frames import Array
 
-_STEPS_PER_OCTAVE = 8
+_LARGEST_STEP_OCTAVES = 1 / 8
+_SMALLEST_RANGE_OCTAVES = 1 / 8
+_STEPS_PER_RANGE = 8
 _UNBOUNDED_M = 1e6
+_IGNORED_PERCENT = 2.0
 
 
 def depth_extent(depth_m: Array) -> tuple[float, float]:
     """Returns the nearest and the farthest depth of a frame in metres; the farthest is inf where nothing is.
 
+    The nearest and the farthest fiftieth of the pixels don't count: a strip of ground at the picture's edge would
+    take the whole range and leave everything else one grey.
+
     Args:
         depth_m: float32 (height, width), planar z-depth, +inf where nothing is.
     """
-    return float(depth_m.min()), float(depth_m.max())
+    nearest = np.percentile(depth_m, _IGNORED_PERCENT, method="lower")
+    farthest = np.percentile(depth_m, 100 - _IGNORED_PERCENT, method="higher")
+    return float(nearest), float(farthest)
 
 
 def rounded_extent(near_m: float, far_m: float) -> tuple[float, float]:
-    """Returns the range widened to steps of an eighth of an octave, so that a small edit of a clip leaves it alone."""
-    near = 2 ** (math.floor(math.log2(near_m) * _STEPS_PER_OCTAVE) / _STEPS_PER_OCTAVE)
-    if not far_m < _UNBOUNDED_M:
-        return near, math.inf
-    return near, 2 ** (math.ceil(math.log2(far_m) * _STEPS_PER_OCTAVE) / _STEPS_PER_OCTAVE)
+    """Returns the range widened to steps of at most an eighth of itself, so that a small edit of a clip leaves it be.
+
+    Steps are a power of two of an octave, an eighth at the most.
+    """
+    is_bounded = far_m < _UNBOUNDED_M
+    octaves = max(math.log2(far_m / near_m), _SMALLEST_RANGE_OCTAVES) if is_bounded else math.inf
+    step = _LARGEST_STEP_OCTAVES
+    while step > octaves / _STEPS_PER_RANGE:
+        step /= 2
+    near = 2 ** (math.floor(math.log2(near_m) / step) * step)
+    return near, 2 ** (math.ceil(math.log2(far_m) / step) * step) if is_bounded else math.inf
 
 
 def depth_condition(depth_m: Array, near_m: float, far_m: float) -> Array:

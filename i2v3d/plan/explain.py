@@ -84,7 +84,10 @@ def explain_past(store: LocalStore, scene: str, step: str, number: int) -> Expla
         kept = ", ".join(map(str, builds.numbers(scene))) or "none"
         raise UsageError(f"build {number} of {scene} is not kept", hint=f"kept: {kept}")
     if step not in record.steps:
-        raise UsageError(f"build {number} of {scene} had no step `{step}`")
+        found = [name for name in record.steps if name.partition("[")[0] == step]
+        if not found:
+            raise UsageError(f"build {number} of {scene} had no step `{step}`")
+        step = found[0]
     outcome = record.steps[step].status
     assert outcome != "planned"  # only steps that were reached are recorded
     return _explanation(step, outcome, record.steps, _last_with(store, scene, step, number), ())

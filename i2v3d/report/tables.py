@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,24 @@ def result_text(result: BuildResult, out_dir: Path) -> str:
     if result.is_success:
         video = result.delivered.get("video.mp4")
         lines.append(str(video or out_dir))
-        lines += [f"  {path}" for path in result.delivered if path != "video.mp4"]
+        lines += [f"  {line}" for line in _places(path for path in result.delivered if path != "video.mp4")]
     worked = duration_text(sum(result.seconds_by_stage.values()))
     lines.append(f"{len(result.executed)} steps run ({worked} of work), {len(result.reused)} reused")
     return "\n".join(lines)
+
+
+def _places(paths: Iterable[str]) -> list[str]:
+    """Returns the paths; numbered files of one folder as `keyframes/ (5 files)`."""
+    numbered = Counter[str]()
+    places: dict[str, str] = {}
+    for path in sorted(paths):
+        folder, _, name = path.rpartition("/")
+        if folder and name.partition(".")[0].isdigit():
+            numbered[folder] += 1
+            places[folder] = f"{folder}/ ({numbered[folder]} files)" if numbered[folder] > 1 else path
+        else:
+            places[path] = path
+    return list(places.values())
 
 
 def actions_text(actions: Sequence[StoredAction]) -> str:

@@ -21,6 +21,7 @@ class Collector:
         tree: The marked data, to find lines.
         root: Folder that file references must stay in.
         allow_paths: Further folders that they may lead to.
+        files_read: Files outside the spec that what it means depends on.
     """
 
     tree: Marked
@@ -29,6 +30,7 @@ class Collector:
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     unavailable: list[Problem] = field(default_factory=list)
+    files_read: list[Path] = field(default_factory=list)
 
     def mark(self, path: SpecPath) -> Mark:
         """Returns where the field is, or the nearest written field above it."""

@@ -35,7 +35,7 @@ class LoadedScene:
 
     Attributes:
         scene: The resolved scene.
-        files: Every spec, included file and template that was read, absolute.
+        files: Every spec, included file and template that was read, absolute, and what tells commits of weights.
         warnings: What is probably not meant.
         unavailable: What the spec asks for and this version can't do; compiling raises them.
         variants: Overrides of each named variant, as plain values.
@@ -118,7 +118,7 @@ def load_scene(
         scene = replace(scene, name=f"{scene.name}-{variant}")
     return LoadedScene(
         scene=scene,
-        files=tuple(dict.fromkeys(reading.files)),
+        files=tuple(dict.fromkeys([*reading.files, *collector.files_read])),
         warnings=tuple(in_order([*reading.warnings, *collector.warnings])),
         unavailable=tuple(in_order(collector.unavailable)),
         variants=MappingProxyType(variants.plain()),

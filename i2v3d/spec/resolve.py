@@ -20,6 +20,7 @@ from i2v3d.spec.resolve_deforming import resolve_deforming, with_detail
 from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_focus import resolve_depth_of_field
 from i2v3d.spec.resolve_generation import resolve_generation
+from i2v3d.spec.resolve_keyframes import resolve_keyframes
 from i2v3d.spec.resolve_motion import Timing, resolve_motion
 from i2v3d.spec.resolve_objects import Surfaces, resolve_objects
 from i2v3d.spec.resolve_parents import check_hanging
@@ -53,6 +54,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
     names = tuple(spec.objects)
     layout = spec.background.layout
     surfaces = Surfaces(has_table=layout.word == "plane", ground_is_mesh=layout.depth is not None)
+    backends = _backends(collector, spec)
     deforming = resolve_deforming(collector, spec)
     objects = with_detail(resolve_objects(collector, spec.objects, scale, surfaces=surfaces), deforming, spec)
     scene = resolved.Scene(
@@ -73,9 +75,9 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         ),
         motion=MappingProxyType(dict(resolve_motion(collector, spec, timing, names))),
         camera_path=resolve_camera(collector, spec, timing, names, fov_rad=fov_rad),
-        keyframing=resolved.Keyframing(_keyframes(output.frame_count, spec.keyframes.every)),
+        keyframing=resolve_keyframes(collector, spec, output.frame_count, backends),
         profile=cast(resolved.Profile, spec.profile),
-        backends=_backends(collector, spec),
+        backends=backends,
         seed=spec.seed,
         generation=resolve_generation(collector, spec, timing, names),
         camera_rig=resolve_rig(collector, spec, names),
@@ -137,10 +139,6 @@ def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resol
         left, top = spare_x * share_x, spare_y * share_y
     corner = (min(max(int(left), 0), spare_x), min(max(int(top), 0), spare_y))
     return Resolution(width, height), *corner
-
-
-def _keyframes(frame_count: int, every: int) -> tuple[int, ...]:
-    return tuple(dict.fromkeys((*range(0, frame_count, every), frame_count - 1)))
 
 
 def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:

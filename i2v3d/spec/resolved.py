@@ -379,7 +379,7 @@ class CameraRig:
 
 @dataclass(frozen=True)
 class Keyframing:
-    """Which frames are refined as keyframes (always the first and the last) and the numbers of refining."""
+    """Which frames are refined as keyframes: the first, the last, and those between."""
 
     frames: tuple[int, ...]
 

@@ -105,6 +105,32 @@ class ClipSampling:
 
 
 @dataclass(frozen=True)
+class ClipFeatures:
+    """Until which share of the steps a video model gets features of the render, 0 to 1 each.
+
+    Attributes:
+        convolution_until: The output of a residual block, over the whole picture.
+        attention_until: Spatial self-attention queries and keys, where the photo shows something.
+    """
+
+    convolution_until: float = 1.0
+    attention_until: float = 1.0
+
+
+@dataclass(frozen=True)
+class ClipGuidance:
+    """How strictly the frames between keyframes follow the render (paper section 3.3; Fig. 6 leaves out either).
+
+    Attributes:
+        depth: Scale of the depth condition.
+        features: None injects no features.
+    """
+
+    depth: float = 1.0
+    features: ClipFeatures | None = ClipFeatures()
+
+
+@dataclass(frozen=True)
 class ModelChoice:
     """Where the weights of a role come from: a folder of the user's, or a repository of the hub at a revision.
 
@@ -135,6 +161,7 @@ class Generation:
     customization: Customization | None = Customization()
     keyframes: KeyframeSampling = KeyframeSampling()
     clips: ClipSampling = ClipSampling()
+    clip_guidance: ClipGuidance = ClipGuidance()
     models: tuple[ModelChoice, ...] = ()
     precision: Precision = "fp16"
 

@@ -70,10 +70,15 @@ class Node:
     determinism: Determinism | None = None
 
     def blamed(self, field: str = "") -> str:
-        """Returns the spec path that an error or warning about one of the origins points at, or "".
+        """Returns the spec path that an error or warning about an origin or a role of weights points at, or "".
 
         Without a field: that of the user's file that the step reads, else the first of the origins.
         """
+        of_input = self.inputs.get(field)
+        if isinstance(of_input, SourceFile) and of_input.spec_path:
+            return of_input.spec_path
+        if any(getattr(model, "role", "") == field for model in getattr(self.params, "models", ())):
+            return f"models.{field}"
         files = (ref.spec_path for ref in self.inputs.values() if isinstance(ref, SourceFile) and ref.spec_path)
         return self.origins.get(field) or next(iter([*files, *self.origins.values()]), "")
 
@@ -101,6 +106,14 @@ class WorkDir(Protocol):
     @property
     def path(self) -> Path:
         """The private folder of this step."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder that outlives the step when it fails or is killed; empty again once the step has succeeded.
+
+        A later run of the same step (the same key) finds there what was left and may go on from it, to the same
+        result. What is in it may be damaged, so check it; write by renaming, so that it rarely is.
+        """
 
     def output(self, name: str) -> Path:
         """Returns where the output of this name goes, with its type's suffix; nothing is created."""

@@ -12,12 +12,14 @@ from i2v3d.artifacts.lora import Lora
 from i2v3d.artifacts.scene import JsonFile, Views
 from i2v3d.backends.base import CustomizationTask, LoraTrainer, NovelViews
 from i2v3d.backends.catalog import is_run_by
+from i2v3d.spec.resolved import TextShape
 from i2v3d.spec.resolved_generation import Customization, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.edit_mesh import needed_meshes
 from i2v3d.stages.model_inputs import HubModel, hub_models, model_files, model_folders
 
 if TYPE_CHECKING:
-    from i2v3d.spec.resolved import Scene
+    from i2v3d.spec.resolved import Scene, SceneObject
 
 _ROLES = ("sdxl", "sdxl_vae")
 
@@ -82,8 +84,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
     training = scene.generation.customization
     if training is None or lora_ref(scene) is None:
         return
-    # A copy, an added or a removed thing is not something of the photo to learn.
-    things = tuple(thing for thing in scene.drawn if thing.prompts is not None and training.views == "all")
+    things = _learnt_things(scene) if training.views == "all" else ()
     size = scene.output.size
     yield Node(
         name="customize",
@@ -118,6 +119,19 @@ def nodes(scene: Scene) -> Iterator[Node]:
     )
 
 
+def _learnt_things(scene: Scene) -> tuple[SceneObject, ...]:
+    """Returns the objects of the photo that have views; a copy, an added or a removed thing is nothing to learn."""
+    needed = needed_meshes(scene)
+    return tuple(
+        thing
+        for thing in scene.drawn
+        if thing.prompts is not None
+        and thing.copy_of is None
+        and thing.name in needed
+        and not isinstance(thing.shape, TextShape)
+    )
+
+
 @stage(
     "customize",
     version=1,
@@ -127,7 +141,9 @@ def nodes(scene: Scene) -> Iterator[Node]:
     resources=Resources(cpu=1, memory_gb=12.0, gpu=1, timeout_s=12 * 3600.0),
 )
 def run(inputs: Inputs, params: Params, backend: LoraTrainer, work: WorkDir) -> Outputs:
-    """Trains the LoRA."""
+    """Trains the LoRA, or goes on where an earlier run was stopped."""
+    if not params.prompt:
+        work.warn("the photo has no prompt, so its look is learnt under an empty one", field="prompt")
     outputs = Outputs(Lora(work.output("lora")), JsonFile(work.output("log")), Image(work.output("samples")))
     top, left = params.window_top, params.window_left
     photo = inputs.photo.read()
@@ -146,7 +162,7 @@ def run(inputs: Inputs, params: Params, backend: LoraTrainer, work: WorkDir) -> 
         models=model_files({"sdxl": inputs.sdxl, "sdxl_vae": inputs.sdxl_vae}, params.models, params.precision),
         seed=params.seed,
     )
-    trained = backend.train(task, outputs.lora.path, checkpoints=work.path / "checkpoints", progress=work.progress)
+    trained = backend.train(task, outputs.lora.path, checkpoints=work.checkpoints, progress=work.progress)
     outputs.log.write_json({"loss": list(trained.losses)})
     outputs.samples.write(trained.samples)
     return outputs

@@ -16,7 +16,8 @@ from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.backends.base import ClipGenerator, ClipTask
 from i2v3d.backends.catalog import is_run_by
-from i2v3d.spec.resolved_generation import ClipSampling, FeatureLengths, Precision
+from i2v3d.errors import StageError
+from i2v3d.spec.resolved_generation import ClipFeatures, ClipSampling, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.depth_range import DepthRange, depth_range_ref
 from i2v3d.stages.generate_keyframes import keyframe_ref
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _ROLES = {"svd": ("svd", "svd_controlnet_depth"), "wan_vace": ("wan_vace",)}
 _ALL_ROLES = ("svd", "svd_controlnet_depth", "wan_vace")
+_READS_TEXT = ("wan_vace",)
+_IS_INJECTED = ("svd",)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Params:
         precision: Number type of the models.
         models: Weights from the hub's cache.
         seed: Of the noise.
+        negative_prompt: What the clip must not show, for models that read text.
     """
 
     is_final: bool
@@ -66,11 +70,12 @@ class Params:
     prompt: str
     sampling: ClipSampling
     depth: float
-    features: FeatureLengths | None
+    features: ClipFeatures | None
     strengths: tuple[tuple[float, ...], ...]
     precision: Precision
     models: tuple[HubModel, ...]
     seed: int
+    negative_prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
     if not is_run_by(scene.backends, "interpolate", "generate_clip"):
         return
     generation, guidance = scene.generation, scene.generation.guidance
+    clip_guidance = generation.clip_guidance
     objects = tuple(thing.name for thing in scene.drawn)
     backend = scene.backends["interpolate"]
     roles = _ROLES[backend]
@@ -96,14 +102,15 @@ def nodes(scene: Scene) -> Iterator[Node]:
             params=Params(
                 is_final=last == scene.keyframing.frames[-1],
                 fps=scene.output.fps,
-                prompt=scene.photo.prompt,
+                prompt=scene.photo.prompt if backend in _READS_TEXT else "",
                 sampling=generation.clips,
-                depth=guidance.depth,
-                features=guidance.features,
+                depth=clip_guidance.depth,
+                features=clip_guidance.features if backend in _IS_INJECTED else None,
                 strengths=tuple(guidance.strengths_at(frame, objects) for frame in between),
                 precision=generation.precision,
                 models=hub_models(scene, roles),
                 seed=scene.seed,
+                negative_prompt=generation.keyframes.negative_prompt if backend in _READS_TEXT else "",
             ),
             inputs={
                 "first": keyframe_ref(scene, first),
@@ -118,9 +125,10 @@ def nodes(scene: Scene) -> Iterator[Node]:
             origins={
                 "sampling": "interpolate",
                 "prompt": "source.prompt",
+                "negative_prompt": "keyframes.negative_prompt",
                 "fps": "output.fps",
-                "depth": "guidance.depth",
-                "features": "guidance.features",
+                "depth": "guidance.depth" if clip_guidance.depth == guidance.depth else "interpolate.depth",
+                "features": "interpolate.features" if guidance.features else "guidance.features",
                 "strengths": "guidance.strength",
                 "precision": "models.precision",
                 "models": "models",
@@ -139,7 +147,11 @@ def nodes(scene: Scene) -> Iterator[Node]:
     resources=Resources(cpu=1, memory_gb=8.0, gpu=1, timeout_s=6 * 3600.0),
 )
 def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -> Outputs:
-    """Generates the frames of one interval."""
+    """Generates the frames of one interval.
+
+    Raises:
+        StageError: The backend gave another number of frames.
+    """
     clip_range = None if inputs.range is None else inputs.range.read()
     frames = tuple(
         guided_frame(colour.read(), passes.read(), strengths, clip_range)
@@ -161,10 +173,13 @@ def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -
         features=params.features,
         models=model_files(folders, params.models, params.precision),
         seed=params.seed,
+        negative_prompt=params.negative_prompt,
     )
+    pictures = backend.generate(task, work.progress)
+    if len(pictures) != len(frames):
+        raise StageError(f"the backend made {len(pictures)} frames where {len(frames)} were asked for")
     outputs = Outputs(Frames(work.output("frames")))
     outputs.frames.path.mkdir()
-    pictures = backend.generate(task, work.progress)
     count = len(frames) if params.is_final else len(frames) - 1
     for index, picture in enumerate(pictures[:count]):
         outputs.frames.item(index).write(picture)

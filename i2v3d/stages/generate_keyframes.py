@@ -1,7 +1,7 @@
 """Generates the keyframes by a model that is guided by the render.
 
-Keyframes that see each other are made in one step, since each depends on all; where they don't (no extended attention,
-or windows of one) each has a step of its own.
+Keyframes that see each other are made in one step, since through windows that overlap each depends on all. Where they
+don't (windows that share nothing, windows of one, no extended attention) each window has a step of its own.
 """
 
 from __future__ import annotations
@@ -133,11 +133,12 @@ def nodes(scene: Scene) -> Iterator[Node]:
 
 def _groups(scene: Scene) -> dict[str, tuple[int, ...]]:
     """Returns the frames of each step by its name."""
-    frames = scene.keyframing.frames
-    is_alone = scene.generation.guidance.extended_attention == "none" or scene.generation.keyframes.window == 1
-    if is_alone:
-        return {f"keyframes[{frame}]": (frame,) for frame in frames}
-    return {"keyframes": frames}
+    frames, sampling = scene.keyframing.frames, scene.generation.keyframes
+    size = 1 if scene.generation.guidance.extended_attention == "none" else sampling.window
+    if size >= len(frames) > 1 or (size > 1 and sampling.overlap):
+        return {"keyframes": frames}
+    windows = (frames[start : start + size] for start in range(0, len(frames), size))
+    return {f"keyframes[{window[0]}{f'-{window[-1]}' if len(window) > 1 else ''}]": window for window in windows}
 
 
 @stage(

@@ -121,7 +121,7 @@ def _clean(store: LocalStore, max_bytes: int) -> Cleaning:
                 orphans.append(digest)
     for digest in orphans:
         store.objects.path(digest).unlink(missing_ok=True)
-    for kept in (store.root / "failed").iterdir():
+    for kept in (*(store.root / "failed").iterdir(), *(store.root / "checkpoints").iterdir()):
         shutil.rmtree(kept, ignore_errors=True)
     for lock in (store.root / "locks").iterdir():  # left by builds that were killed; nobody holds one now
         lock.unlink()

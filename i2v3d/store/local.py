@@ -11,7 +11,7 @@ from i2v3d.store.objects import Objects
 from i2v3d.store.records import ActionRecord, Records
 from i2v3d.store.state import State
 
-_FOLDERS = ("objects", "actions", "locks", "work", "failed", "builds", "fast")
+_FOLDERS = ("objects", "actions", "locks", "work", "failed", "builds", "fast", "checkpoints")
 
 
 class LocalStore:
@@ -49,6 +49,10 @@ class LocalStore:
     def lock_path(self, key: str) -> Path:
         """Returns the lock file of an action."""
         return self.root / "locks" / key
+
+    def checkpoint_path(self, key: str) -> Path:
+        """Returns the folder in which a long step of this key keeps what it would go on from."""
+        return self.root / "checkpoints" / key
 
     def close(self) -> None:
         """Writes what was noted and lets go of the files."""

@@ -44,3 +44,12 @@ def test_a_step_may_have_a_stage_of_any_memory_size(toys, source):
     toys.edit_code("join", "version=1,", "version=1, resources=Resources(memory_gb=10_000.0, cpu=64),")
     toys.reload("join")
     assert len(toys.build(toys.chain(source)).executed) == 4
+
+
+def test_what_a_backend_logs_as_a_warning_is_told_and_kept(toys, source):
+    order = 'import logging; logging.getLogger("i2v3d.backends.x").warning("too %s", "long", extra={"field": "prompt"})'
+    toys.order("read", order)
+    result = toys.build(toys.chain(source))
+    assert result.is_success
+    events = "\n".join(path.read_text() for path in result.log_dir.glob("*.jsonl"))
+    assert "too long" in events

@@ -28,6 +28,22 @@ def test_several_outputs_may_be_delivered_into_one_folder(toys, source):
     assert (toys.out / "last" / "000000.txt").read_text() == "two"
 
 
+def test_one_item_of_a_sequence_may_be_delivered_as_a_file(toys, source):
+    source.write_text("one two")
+    toys.build(words_graph(toys, source, Deliverable("last.txt", OutputRef("split", "words", 1, 2))))
+    assert (toys.out / "last.txt").read_text() == "two"
+
+
+def test_a_deliverable_that_the_scene_has_no_longer_goes_even_in_a_part_of_its_build(toys, source):
+    source.write_text("one two")
+    toys.build(words_graph(toys, source, Deliverable("one/2.txt", OutputRef("split", "words", 1, 2))))
+    now = words_graph(toys, source, Deliverable("one/1.txt", OutputRef("split", "words", 0, 1)))
+    toys.build(now.select(only=["a"]))
+    assert names(toys.out) == ["words/000000.txt", "words/000001.txt"]
+    toys.build(now.select(only=["split"]))
+    assert names(toys.out) == ["one/1.txt", "words/000000.txt", "words/000001.txt"]
+
+
 def test_two_different_files_at_one_place_are_refused(toys, source):
     with pytest.raises(GraphError, match=r"two deliverables put different files at words/000000.txt"):
         toys.build(words_graph(toys, source, Deliverable("words/000000.txt", OutputRef("a", "text"))))

@@ -185,3 +185,11 @@ def test_an_error_names_the_users_file_and_not_the_link_that_the_step_read(toys,
     source.rename(source.with_name("mine.txt"))
     graph = toys.chain(source.with_name("mine.txt"))
     assert failed_build(toys, graph).failures["read"].message == "read: ValueError: mine.txt is empty"
+
+
+def test_an_error_about_a_users_folder_names_that_folder(toys, tmp_path):
+    folder = tmp_path / "my source"
+    folder.mkdir()
+    with pytest.raises(StageError) as told:
+        toys.build(toys.graph(toys.read("read", folder)))
+    assert f"Is a directory: '{folder}'" in str(told.value)

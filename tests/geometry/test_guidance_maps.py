@@ -24,6 +24,19 @@ def test_everything_at_one_depth_is_near():
     assert depth_condition(np.full((2, 2), 3.0, np.float32), 3.0, 3.0).min() == 1.0
 
 
+def test_a_strip_of_ground_at_the_edge_does_not_take_the_range():
+    depth_m = np.full((100, 100), 240.0, np.float32)
+    depth_m[40:60, 40:60] = 220.0
+    depth_m[:10] = math.inf
+    depth_m[99:] = 20.0
+    assert depth_extent(depth_m) == (220.0, math.inf)
+    depth_m[:10] = 240.0
+    near, far = rounded_extent(*depth_extent(depth_m))
+    thing, wall, ground = depth_condition(depth_m, near, far)[[50, 5, 99], 50]
+    assert ground == 1.0
+    assert thing - wall > 0.6
+
+
 @pytest.mark.parametrize("factor", [0.99, 1.0, 1.01])
 def test_a_small_edit_leaves_the_range_alone_and_the_range_holds_all(factor):
     near, far = rounded_extent(1.05 * factor, 33.0 * factor)

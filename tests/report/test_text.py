@@ -3,8 +3,9 @@
 import pytest
 
 from i2v3d.errors import Problem, SpecError, StageError, StepFailure, UsageError
+from i2v3d.execute.build import BuildResult
 from i2v3d.report.problems import error_text, problem_text
-from i2v3d.report.tables import columns_text, duration_text, parse_size, size_text
+from i2v3d.report.tables import columns_text, duration_text, parse_size, result_text, size_text
 
 PLACED = Problem(
     "camera[1].zoom", "400 is above 50", "give 0.05 to 50", None, 14, 9, "  - {at: 1s, zoom: 400}", "error"
@@ -73,3 +74,14 @@ def test_a_stages_own_error_is_told_at_its_place_in_the_spec(tmp_path):
     error = StageError("layout: 400 is above 50", hint="give 0.05 to 50", failure=failure)
     text = error_text(error, lambda problem: PLACED if problem.path == PLACED.path else problem)
     assert text.startswith(f"{problem_text(PLACED)}\n  failed step: layout\n")
+
+
+def test_numbered_files_of_one_folder_are_one_line_of_a_result(tmp_path):
+    paths = ("scene.glb", "keyframes/000000.png", "check/findings.json", "keyframes/000015.png", "stills/000000.png")
+    result = BuildResult({path: tmp_path / path for path in paths}, (), (), (), {}, {}, tmp_path, 1)
+    assert result_text(result, tmp_path).splitlines()[1:-1] == [
+        "  check/findings.json",
+        "  keyframes/ (2 files)",
+        "  scene.glb",
+        "  stills/000000.png",
+    ]

@@ -419,6 +419,17 @@ def test_positions_point_at_values_and_at_what_holds_them(load, project):
     assert loaded.position("guidance.depth") is None
 
 
+def test_windows_of_keyframes_overlap_by_less_than_their_size(load):
+    assert scene_of(load, "keyframes: {window: 1}").generation.keyframes.overlap == 0
+    assert scene_of(load, "keyframes: {window: 3, overlap: 2}").generation.keyframes.overlap == 2
+    with pytest.raises(SpecError) as raised:
+        scene_of(load, "keyframes: {window: 3, overlap: 3}")
+    (problem,) = raised.value.problems
+    assert problem.path == "keyframes.overlap"
+    assert problem.message == "windows of 3 keyframes can't overlap by 3"
+    assert problem.hint == "give less than the window, 3"
+
+
 def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
     text = OBJECT + "  flag: {copy: rocket}\nsimulate: {flag: {cloth: {pinned: left, wind: [2, 0, 0], mass: 150g}}}\n"
     scene = scene_of(load, text)

@@ -92,6 +92,18 @@ class Features(SpecPart):
 OptionalFeatures = Annotated[Features | None, BeforeValidator(_off), _OFF]
 
 
+class ClipFeatures(SpecPart):
+    """Injection of the render's features between keyframes: until which share of the steps."""
+
+    conv_until: Annotated[Share, in_range(0, 1)] = documented(1.0, "Residual features.", examples=(1.0,))
+    attention_until: Annotated[Share, in_range(0, 1)] = documented(
+        1.0, "Spatial self-attention queries and keys.", examples=(1.0,)
+    )
+
+
+OptionalClipFeatures = Annotated[ClipFeatures | None, BeforeValidator(_off), _OFF]
+
+
 class ObjectGuidance(SpecPart):
     """Guidance of one object."""
 
@@ -104,7 +116,7 @@ class Guidance(SpecPart):
 
     strength: Strength = documented(
         [StrengthKey(at=Moment(0.0, "frame"), value=1.0)],
-        "Scales everything together; may be keyed over time.",
+        "Scales everything together; may be keyed over time. 0 leaves the render out, 1 is the paper's.",
         examples=(1.0, [{"at": "0s", "value": 1.0}, {"at": "2s", "value": 0.4}]),
     )
     depth: Annotated[Number, in_range(0, 2)] = documented(1.0, "Scale of the depth condition.", examples=(1.0,))
@@ -146,23 +158,48 @@ class Keyframes(SpecPart):
     every: Annotated[Count, in_range(1, 1000)] = documented(
         15, "Distance of keyframes; the last frame always is one.", unit="frames", examples=(15,)
     )
+    spacing: Annotated[str, Word("fixed", "even")] = documented(
+        "fixed",
+        "`fixed`: every so many frames, and what is left over; `even`: as near to `every` as equal distances allow.",
+        examples=("even",),
+    )
     steps: Annotated[Count, in_range(1, 1000)] = documented(50, "Denoising steps.", examples=(50,))
     guidance_scale: Annotated[Number, in_range(0, 50)] = documented(7.5, "Classifier-free guidance.", examples=(7.5,))
     window: Annotated[Count, in_range(1, 64)] = documented(4, "Keyframes generated together.", examples=(4,))
-    overlap: Annotated[Count, in_range(0, 63)] = documented(1, "Keyframes shared by windows.", examples=(1,))
-    negative_prompt: Text = documented("", "What keyframes must not show.", examples=("blurry, low quality",))
+    overlap: Annotated[Count, in_range(0, 63)] = documented(
+        1, "Keyframes shared by windows, fewer than `window`; 0 makes each window a step of its own.", examples=(1,)
+    )
+    negative_prompt: Text = documented(
+        "",
+        "What keyframes must not show, nor the frames that Wan VACE makes between them.",
+        examples=("blurry, low quality",),
+    )
 
 
 class Interpolate(SpecPart):
-    """Frames between keyframes (draft does not read it)."""
+    """Frames between keyframes (draft reads `frames` only)."""
 
-    frames: Annotated[Count, in_range(2, 200)] = documented(
-        16, "Frames of one interval, both ends counted.", unit="frames", examples=(16,)
+    frames: Annotated[Count, in_range(2, 1001)] = documented(
+        16, "Frames of one interval, both ends counted: `keyframes.every` and one.", unit="frames", examples=(16,)
     )
-    steps: Annotated[Count, in_range(1, 1000)] = documented(25, "Denoising steps.", examples=(25,))
-    guidance_scale: Annotated[Number, in_range(0, 50)] = documented(1.5, "Guidance.", examples=(1.5,))
+    steps: Annotated[Count, in_range(2, 1000)] | None = documented(
+        None, "Denoising steps; without it 25 for SVD and 30 for Wan VACE.", examples=(25,)
+    )
+    guidance_scale: Annotated[Number, in_range(0, 50)] | None = documented(
+        None, "Classifier-free guidance; without it 1.5 for SVD and 5 for Wan VACE.", examples=(1.5,)
+    )
     motion_bucket: Annotated[Count, in_range(1, 255)] = documented(127, "Motion bucket of SVD.", examples=(127,))
-    noise_augmentation: Annotated[Number, in_range(0, 1)] = documented(0.02, "Noise on the photo.", examples=(0.02,))
+    noise_augmentation: Annotated[Number, in_range(0, 1)] = documented(
+        0.02, "Noise on the keyframe that SVD sees.", examples=(0.02,)
+    )
+    depth: Annotated[Number, in_range(0, 2)] | None = documented(
+        None, "Scale of the depth condition between keyframes; default `guidance.depth`.", examples=(0.5,)
+    )
+    features: OptionalClipFeatures = documented(
+        ClipFeatures.model_construct(),
+        "Feature injection between keyframes, or `off`; also off where `guidance.features` is.",
+        examples=({"attention_until": 0.8},),
+    )
 
 
 class PathExpectation(SpecPart):

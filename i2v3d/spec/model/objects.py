@@ -268,7 +268,12 @@ class SceneObject(SpecPart):
     parent: Parent | None = documented(
         None, "Object or bone (`hero.hand_right`) it hangs on.", examples=("hero.hand_right",)
     )
-    class_name: Text = documented("", "What it is, for generative backends.", alias="class", examples=("rocket",))
+    class_name: Text = documented(
+        "",
+        "What it is, for generative backends (`a {class}`); its name where left out.",
+        alias="class",
+        examples=("rocket",),
+    )
     height: Annotated[Length, AfterValidator(positive)] | None = documented(
         None, "Real height; it makes the scene metric.", unit="m", examples=("70m",)
     )

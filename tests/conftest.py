@@ -1,0 +1,13 @@
+"""Fixtures of several folders."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory):
+    """Folders of tiny random models by role, see `tests.tiny_models`; nobody writes in them."""
+    for library in ("torch", "diffusers", "transformers"):
+        pytest.importorskip(library, reason="needs the extra i2v3d[diffusion]")
+    from tests.tiny_models import write_models
+
+    return write_models(tmp_path_factory.mktemp("tiny_models"))
