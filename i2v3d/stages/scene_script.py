@@ -138,18 +138,6 @@ def nodes(scene: Scene) -> Iterable[Node]:
         raise GraphError(f"the scene has {len(scene.drawn)} objects; the limit is {most}")
     if scene.blend_file is not None:
         return
-    folders = mesh_folders(scene.objects)
-    objects = tuple(
-        ScriptObject(
-            thing.name,
-            folders[thing.name],
-            tuple(scene.motion.get(thing.name, ())),
-            thing.parent,
-            thing.parent_bone,
-            thing.is_gripped,
-        )
-        for thing in scene.drawn
-    )
     yield Node(
         name="scene_script",
         stage="scene_script",
@@ -160,7 +148,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             frame_count=scene.output.frame_count,
             window_left=scene.photo.window_left,
             window_top=scene.photo.window_top,
-            objects=objects,
+            objects=_script_objects(scene),
             camera_path=tuple(scene.camera_path),
             follow=scene.camera_rig.follow,
             shake=scene.camera_rig.shake,
@@ -189,6 +177,21 @@ def nodes(scene: Scene) -> Iterable[Node]:
             "deforming": "simulate",
             "depth_of_field": "camera.depth_of_field",
         },
+    )
+
+
+def _script_objects(scene: Scene) -> tuple[ScriptObject, ...]:
+    folders = mesh_folders(scene.objects)
+    return tuple(
+        ScriptObject(
+            thing.name,
+            folders[thing.name],
+            tuple(scene.motion.get(thing.name, ())),
+            thing.parent,
+            thing.parent_bone,
+            thing.is_gripped,
+        )
+        for thing in scene.drawn
     )
 
 
