@@ -101,7 +101,7 @@ def file_axes(data: MotionData, rows: Mapping[str, int], up: str) -> Array:
     """Returns the 3x3 turn from the file's axes to the rig's (x left, y back, z up), by its rest pose.
 
     Raises:
-        MotionFileError: Left and right can't be told.
+        MotionFileError: Left and right, or up and down, can't be told.
     """
     heads = data.heads
     root = heads[next(iter(rows.values()))]
@@ -114,6 +114,8 @@ def file_axes(data: MotionData, rows: Mapping[str, int], up: str) -> Array:
         ]
         top = heads[rows["head"]] if "head" in rows else root
         rise = top - np.mean(feet, axis=0) if feet else data.tails[next(iter(rows.values()))] - root
+        if np.linalg.norm(rise) < 1e-9:
+            raise MotionFileError("which way the file's skeleton stands can't be told", "say which axis is up: `up: y`")
         upward = np.zeros(3)
         upward[np.argmax(np.abs(rise))] = np.sign(rise[np.argmax(np.abs(rise))])
     left = _across(rows, heads)

@@ -72,15 +72,27 @@ def find_folder(collector: Collector, path: SpecPath, text: str, what: str) -> P
     return real
 
 
+def is_reference_to(collector: Collector, path: SpecPath, text: str, file: Path) -> bool:
+    """Returns whether a reference leads to this file, of which the absolute path is known."""
+    try:
+        return Path(os.path.normpath(_folder_of(collector, path) / text)).resolve() == file
+    except (OSError, ValueError):
+        return False
+
+
+def _folder_of(collector: Collector, path: SpecPath) -> Path:
+    """Returns the folder that a reference is relative to."""
+    written_in = collector.mark(path).source.file
+    return written_in.parent if written_in.is_file() else collector.root
+
+
 def _located(collector: Collector, path: SpecPath, text: str, what: str) -> Path | None:
     """Returns where a reference leads, or None after noting that it leads nowhere or where it may not."""
-    written_in = collector.mark(path).source.file
-    folder = written_in.parent if written_in.is_file() else collector.root
     if not text or "\0" in text:
         collector.error(path, f"the {what} name is empty" if not text else f"the {what} name holds a zero byte")
         return None
     try:
-        file = Path(os.path.normpath(folder / text))
+        file = Path(os.path.normpath(_folder_of(collector, path) / text))
         real = file.resolve()
         if not _is_inside(real, (collector.root, *collector.allow_paths)):
             hint = f"put the {what} below {collector.root.name}/, or allow its folder with `--allow-path`"
@@ -120,7 +132,8 @@ def _near_file(file: Path) -> str:
 
 
 def _kind_problem(file: Path, size: int, text: str, kind: FileKind) -> tuple[str, str] | None:
-    suffix = file.suffix.lower()
+    # Pictures are read by what they hold: a link may lead to where files have no suffixes.
+    suffix = (Path(text) if kind is PICTURE else file).suffix.lower()
     if suffix not in kind.suffixes:
         return f"`{text}` is not a {kind.name}", f"give one of {', '.join(kind.suffixes)}"
     if size > kind.max_bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.resolve_edits import check_removed
+from i2v3d.spec.resolve_parents import split_parent
 from i2v3d.spec.resolved import MeshEdits, SceneObject, Vector
 from i2v3d.spec.resolved_physics import ClothBody, Deforming, MeshDetail, Pinned, SoftBody
 
@@ -25,7 +27,7 @@ _ADDED_SETTLES_S = 1.0  # what is in the photo starts as the photo shows it
 def resolve_deforming(collector: Collector, spec: Spec) -> dict[str, Deforming]:
     """Returns what is cloth or soft, in the order of the objects; unknown names are noted with the rigid ones."""
     found: dict[str, Deforming] = {}
-    for index, (name, thing) in enumerate(spec.objects.items()):
+    for name, thing in spec.objects.items():
         simulation = spec.simulate.get(name)
         if simulation is None or simulation.rigid is not None:
             continue
@@ -39,7 +41,8 @@ def resolve_deforming(collector: Collector, spec: Spec) -> dict[str, Deforming]:
             _check_keys(collector, spec, path, name, is_held=cloth.pinned.side != "none")
             _check_obstacles(collector, spec, path, name)
             settles = _ADDED_SETTLES_S if thing.segment is None and thing.copy_of is None else 0.0
-            found[name] = _cloth(cloth, settles if cloth.settle is None else cloth.settle, spec.seed + index)
+            gusts = zlib.crc32(f"{spec.seed} {name}".encode())  # whatever else is in the scene
+            found[name] = _cloth(cloth, settles if cloth.settle is None else cloth.settle, gusts)
         elif simulation.soft is not None:
             soft = simulation.soft
             if soft.pinned.side == "none":
@@ -89,8 +92,9 @@ def _pinned(pinned: PinnedSpec) -> Pinned:
 def _check_keys(collector: Collector, spec: Spec, path: SpecPath, name: str, *, is_held: bool) -> None:
     motion, parent = spec.motion.get(name), spec.objects[name].parent
     keys = motion.keys if motion is not None else []
-    if any(key.scale is not None for key in keys):
-        collector.error(path, f"`{name}` changes its size, which a cloth can't", "leave out `scale` in its motion")
+    if changing := _changing_size(spec, name):
+        whose = "its motion" if changing == name else f"the motion of `{changing}`"
+        collector.error(path, f"`{name}` changes its size, which a cloth can't", f"leave out `scale` in {whose}")
     if is_held:
         return
     hint = "pin a part of it, which then follows: `pinned: top`"
@@ -98,6 +102,18 @@ def _check_keys(collector: Collector, spec: Spec, path: SpecPath, name: str, *, 
         collector.error(path, f"`{name}` is simulated and keyed at once: nothing of it is pinned", hint)
     if parent is not None:
         collector.error(path, f"`{name}` hangs on `{parent}`, and nothing of it is pinned", hint)
+
+
+def _changing_size(spec: Spec, name: str) -> str:
+    """Returns the object, this one or one that carries it, whose keys change its size; "" for none."""
+    seen: set[str] = set()
+    while name in spec.objects and name not in seen:
+        motion = spec.motion.get(name)
+        if motion is not None and any(key.scale is not None for key in motion.keys):
+            return name
+        seen.add(name)
+        name = split_parent(spec.objects, name)[0]
+    return ""
 
 
 def _check_obstacles(collector: Collector, spec: Spec, path: SpecPath, name: str) -> None:
@@ -115,4 +131,7 @@ def _check_obstacles(collector: Collector, spec: Spec, path: SpecPath, name: str
             collector.not_yet(at, "a cloth on a figure that is bent by a rig is", f"leave out `{other}`")
         elif simulation is not None and simulation.rigid is None:
             collector.not_yet(at, "a cloth on what changes its shape is", f"leave out `{other}`")
+        elif changing := _changing_size(spec, other):
+            hint = f"leave out `{other}`, or `scale` in the motion of `{changing}`"
+            collector.not_yet(at, "a cloth on what changes its size is", hint)
         check_removed(collector, spec.objects, at, other)

@@ -27,11 +27,12 @@ def resolve_depth_of_field(
     path: SpecPath = ("camera", "depth_of_field")
     lens = spec.source.camera.lens
     focal_m = (lens.sensor if lens else _DEFAULT_SENSOR_M) / 2 / math.tan(fov_rad / 2)
-    if given.focus is None:
-        if len(names) != 1:
+    shown = [name for name in names if not spec.objects[name].remove]
+    if not given.focus:
+        if given.focus is not None or len(shown) != 1:
             collector.error(path, "nothing says what is sharp", "add `focus: NAME`, or a distance `focus: 2.5m`")
             return None
-        return DepthOfField(focal_m / given.f_stop, (FocusKey(0.0, names[0], "linear"),))
+        return DepthOfField(focal_m / given.f_stop, (FocusKey(0.0, shown[0], "linear"),))
     at = (*path, "focus")
     is_list = isinstance(collector.tree.find(at).value, list) and len(given.focus) > 1
     frames = resolve_times(collector, timing, [key.at for key in given.focus], at)

@@ -27,12 +27,14 @@ def resolve_parent(collector: Collector, path: SpecPath, name: str, objects: dic
     """Returns the object that carries this one and its bone, or ("", ""); what is wrong is noted."""
     parent, bone = split_parent(objects, name)
     path = (*path, "parent")
-    if not parent:
+    if objects[name].parent is None:
         return "", ""
     if parent not in objects:
         collector.unknown(path, parent, tuple(objects))
         return "", ""
     given = objects[name].parent
+    if given is not None and given.to.endswith(".") and not bone:
+        collector.error(path, f"`{given.to}` names no bone", f"write `{parent}`, or a bone: `{parent}.head`")
     if given is not None and given.grip and not bone:
         message = "only a bone has a grip"
         collector.error((*path, "grip"), message, f"name one: `parent: {{to: {parent}.hand_right, grip: true}}`")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from i2v3d.spec.collect import Collector
 from i2v3d.spec.marks import SpecPath
 from i2v3d.spec.photo_scale import PhotoScale
-from i2v3d.spec.references import RIG, find_file
+from i2v3d.spec.references import RIG, find_file, is_reference_to
 from i2v3d.spec.resolve_clips import resolve_clips
+from i2v3d.spec.resolve_edits import check_removed
 from i2v3d.spec.resolve_motion import Timing, resolve_times
 from i2v3d.spec.resolved import MotionKey, RigMotion, Vector
 
@@ -37,7 +38,7 @@ def resolve_rigs(
                 if getattr(motion, part):
                     collector.error((*path, part), f"`{part}` needs a rig", "add `rig: humanoid`, or another preset")
         else:
-            rig = _rig(collector, spec, motion, path, timing=timing, names=names, scale=scale)
+            rig = _rig(collector, spec, motion, path, timing=timing, scale=scale)
             if name in names and not spec.objects[name].remove:
                 found[name] = rig
     return {name: found[name] for name in names if name in found}
@@ -50,7 +51,6 @@ def _rig(
     path: SpecPath,
     *,
     timing: Timing,
-    names: tuple[str, ...],
     scale: PhotoScale,
 ) -> RigMotion:
     preset, file = preset_of(motion), None
@@ -58,7 +58,7 @@ def _rig(
     assert motion.rig is not None
     if motion.rig.file is not None:
         file = find_file(collector, (*path, "rig", "file"), motion.rig.file, RIG)
-        _check_own_file(collector, spec.objects, path, file)
+        _check_own_file(collector, spec.objects, path, file, motion.rig.file)
         _check_bone_map(collector, (*path, "rig", "bones"), motion.rig.bones, preset)
         if motion.joints:
             message = "a rig from a file has its joints already"
@@ -70,7 +70,7 @@ def _rig(
         joints=_joints(collector, motion, preset, path, scale) if file is None else (),
         clips=resolve_clips(collector, motion, preset, path, timing=timing, rig_file=file),
         bones=_bones(collector, motion, preset, path, timing),
-        reach=_reach(collector, motion, preset, path, names),
+        reach=_reach(collector, motion, preset, path, spec.objects),
         is_foot_locked=motion.foot_lock,
         reach_times=_reach_times(collector, motion, path, timing),
         file=file,
@@ -88,18 +88,23 @@ def preset_of(motion: Motion | None) -> Preset | None:
     return PRESETS[motion.rig.preset or motion.rig.like]
 
 
-def _check_own_file(collector: Collector, objects: dict[str, SceneObject], path: SpecPath, file: Path | None) -> None:
-    """A skeleton moves the mesh that it came with, and no other."""
+def _check_own_file(
+    collector: Collector, objects: dict[str, SceneObject], path: SpecPath, file: Path | None, written: str
+) -> None:
+    """A skeleton moves the mesh that it came with, and no other; a copy has its original's."""
     name = str(path[1])
-    owner = objects.get(name)
-    while owner is not None and owner.copy_of is not None and owner.mesh is None:
-        owner = objects.get(owner.copy_of)
-    if owner is None or file is None:
+    owner, seen = name, set[str]()
+    while owner in objects and owner not in seen:
+        seen.add(owner)
+        owner = objects[owner].copy_of or owner
+    if owner not in objects or file is None:
         return
-    given = owner.mesh.file if owner.mesh is not None else None
-    if given is None or Path(given).name != file.name:
+    mesh = objects[owner].mesh
+    given = mesh.file if mesh is not None else None
+    mesh_path = collector.below(("objects", owner, "mesh"), "file")
+    if given is None or not is_reference_to(collector, mesh_path, given, file):
         message = f"the mesh of `{name}` is not that of its rig's file"
-        collector.error((*path, "rig"), message, f"write `mesh: {{file: {file.name}}}`, or use `rig: humanoid`")
+        collector.error((*path, "rig"), message, f"write `mesh: {{file: {written}}}`, or use `rig: humanoid`")
 
 
 def _check_bone_map(collector: Collector, path: SpecPath, bones: Mapping[str, str], preset: Preset) -> None:
@@ -184,7 +189,7 @@ def _check_limits(
 
 
 def _reach(
-    collector: Collector, motion: Motion, preset: Preset, path: SpecPath, names: tuple[str, ...]
+    collector: Collector, motion: Motion, preset: Preset, path: SpecPath, objects: dict[str, SceneObject]
 ) -> tuple[tuple[str, str | Vector], ...]:
     found: list[tuple[str, str | Vector]] = []
     ends = tuple(limb.end for limb in preset.arms)
@@ -193,8 +198,9 @@ def _reach(
         if bone not in ends:
             known = f"these reach: {', '.join(ends)}" if ends else f"a {preset.name} has no arms"
             collector.error(bone_path, f"`{bone}` can't reach for anything", known)
-        elif goal.object is not None and goal.object not in names:
-            collector.unknown(collector.below(bone_path, "object"), goal.object, names)
+        elif goal.object is not None and goal.object not in objects:
+            collector.unknown(collector.below(bone_path, "object"), goal.object, tuple(objects))
         else:
+            check_removed(collector, objects, collector.below(bone_path, "object"), goal.object)
             found.append((bone, goal.object if goal.object is not None else goal.point or (0.0, 0.0, 0.0)))
     return tuple(found)

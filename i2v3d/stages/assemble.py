@@ -87,12 +87,13 @@ def nodes(scene: Scene) -> Iterable[Node]:
         },
         origins={"camera": "camera", "folders": "objects", "size": "output.size"},
         # Blender's cloth may differ by fractions of a millimetre where it lies on something curved.
-        determinism="seeded" if any(_has_obstacles(body) for body in scene.deforming.values()) else None,
+        determinism="seeded" if any(_has_obstacles(scene, body) for body in scene.deforming.values()) else None,
     )
 
 
-def _has_obstacles(body: Deforming) -> bool:
-    return isinstance(body, ClothBody) and bool(body.obstacles)
+def _has_obstacles(scene: Scene, body: Deforming) -> bool:
+    is_ground_curved = scene.background.layout == "depth"
+    return isinstance(body, ClothBody) and (bool(body.obstacles) or is_ground_curved)
 
 
 def lay_out(scene_dir: Path, script: Script, meshes: Iterable[tuple[str, Mesh]]) -> None:

@@ -158,6 +158,7 @@ def _least_observed(
         state = inputs.states.item(frame).read_arrays()
         scaled = np.diag([small.width / size.width, small.height / size.height, 1.0])
         state["image_from_camera"] = scaled @ state["image_from_camera"]
+        state.pop("depth_of_field", None)  # what is seen is the same, and blur takes up to 256 pictures
         file = FrameState(work.path / f"look_{frame:06d}.npz")
         file.write_arrays(state)
         drawn = backend.render(inputs.static.path, (file.path,), 0, small)

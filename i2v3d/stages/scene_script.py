@@ -143,19 +143,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         raise GraphError(f"the scene has {len(scene.drawn)} objects; the limit is {most}")
     if scene.blend_file is not None:
         return
-    folders = mesh_folders(scene.objects)
     plays = {thing.name: scene.sequences[thing.name] for thing in scene.drawn if thing.name in scene.sequences}
-    objects = tuple(
-        ScriptObject(
-            thing.name,
-            folders[thing.name],
-            tuple(scene.motion.get(thing.name, ())),
-            thing.parent,
-            thing.parent_bone,
-            thing.is_gripped,
-        )
-        for thing in scene.drawn
-    )
     yield Node(
         name="scene_script",
         stage="scene_script",
@@ -166,7 +154,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
             frame_count=scene.output.frame_count,
             window_left=scene.photo.window_left,
             window_top=scene.photo.window_top,
-            objects=objects,
+            objects=_script_objects(scene),
             camera_path=tuple(scene.camera_path),
             follow=scene.camera_rig.follow,
             shake=scene.camera_rig.shake,
@@ -204,6 +192,21 @@ def nodes(scene: Scene) -> Iterable[Node]:
 def _shape_owner(scene: Scene, name: str) -> str:
     things = {thing.name: thing for thing in scene.objects}
     return things[name].copy_of or name
+
+
+def _script_objects(scene: Scene) -> tuple[ScriptObject, ...]:
+    folders = mesh_folders(scene.objects)
+    return tuple(
+        ScriptObject(
+            thing.name,
+            folders[thing.name],
+            tuple(scene.motion.get(thing.name, ())),
+            thing.parent,
+            thing.parent_bone,
+            thing.is_gripped,
+        )
+        for thing in scene.drawn
+    )
 
 
 @stage("scene_script", version=1, nodes=nodes, templates=("bpy",))

@@ -108,13 +108,16 @@ def read_mesh(file: Path, target: Path, skin: Path) -> None:
     for thing in [one for one in bpy.context.scene.objects if one.type == "MESH"]:
         mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
         mesh.transform(thing.matrix_world)
+        if thing.matrix_world.is_negative:
+            mesh.flip_normals()
         if not mesh.polygons:
             continue
         still = bpy.data.objects.new(f"still {thing.name}", mesh)
         bpy.context.scene.collection.objects.link(still)
         plain.append(still)
-        points.append(positions(mesh))
-        weights.append(weights_of(thing, mesh, names))
+        shown = in_faces(mesh)
+        points.append(positions(mesh)[shown])
+        weights.append(weights_of(thing, mesh, names)[shown])
     if not plain:
         raise ValueError(f"{file.name} has no mesh")
     for thing in list(bpy.context.scene.objects):
@@ -146,6 +149,13 @@ def positions(mesh: Any) -> Any:
     flat = np.empty(len(mesh.vertices) * 3, np.float32)
     mesh.vertices.foreach_get("co", flat)
     return flat.reshape(-1, 3).astype(np.float64)
+
+
+def in_faces(mesh: Any) -> Any:
+    """Returns the vertices that faces have: others are in no exported mesh."""
+    corners = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    return np.unique(corners)
 
 
 def weights_of(thing: Any, mesh: Any, names: list[str]) -> Any:

@@ -1,6 +1,6 @@
 """Runs inside Blender: writes a skinned clay figure with clips as .glb and .fbx, as modelling programs do.
 
-Usage: make_figure.py LIB_PARENT OUT_FOLDER [unweighted] [textured]
+Usage: make_figure.py LIB_PARENT OUT_FOLDER [unweighted] [textured] [loose]
 """
 
 import sys
@@ -41,6 +41,9 @@ def main():
     thing = rigging._mesh_object("Body", vertices, faces)
     armature = rigging._add_armature(rig, "Armature", bpy.context.scene.collection)
     rigging._attach(thing, armature, rig, weights)
+    if "loose" in sys.argv:
+        thing.data.vertices.add(1)  # left over far away, in no face
+        thing.data.vertices[-1].co = (9.0, 9.0, 9.0)
     material = bpy.data.materials.new("clay")
     material.diffuse_color = (0.5, 0.2, 0.1, 1)
     material.use_nodes = True

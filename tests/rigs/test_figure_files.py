@@ -168,6 +168,12 @@ def test_a_vertex_without_a_bone_is_refused(tmp_path):
         read(tmp_path / "read", folder / "figure.fbx")  # Blender's .glb exporter binds such vertices itself
 
 
+def test_vertices_in_no_face_are_left_out(tmp_path):
+    folder = make_figure(tmp_path / "made", "loose")
+    mesh, made = read(tmp_path / "read", folder / "figure.fbx")
+    assert len(made.skin.read_arrays()["weights"]) == len(mesh.vertices_m)
+
+
 def test_textures_come_with_the_file_or_it_is_refused(tmp_path):
     folder = make_figure(tmp_path / "made", "textured")
     mesh, _ = read(tmp_path / "embedded", folder / "embedded.fbx")

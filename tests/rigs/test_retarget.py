@@ -11,9 +11,9 @@ from i2v3d.rigs.bone_names import map_bones
 from i2v3d.rigs.bvh import read_bvh
 from i2v3d.rigs.clips_others import CLIPS
 from i2v3d.rigs.fit import fit_skeleton, make_rig
-from i2v3d.rigs.motion_data import MotionFileError
+from i2v3d.rigs.motion_data import MotionData, MotionFileError
 from i2v3d.rigs.presets import HUMANOID
-from i2v3d.rigs.retarget import retarget
+from i2v3d.rigs.retarget import file_axes, retarget
 from tests import clay_figures as clay
 from tests.rigs.bvh_files import Y_UP, names_in, write_bvh
 from tests.rigs.test_clips import fitted, played
@@ -151,3 +151,14 @@ def test_bones_that_nobody_knows_are_named_by_the_spec(tmp_path):
         map_bones(HUMANOID, data.names, {"head": "nose"})
     clip = retarget(fitted("humanoid"), data, map_bones(HUMANOID, data.names, odd))
     assert set(clip.track.bones) == set(rig.names())
+
+
+def test_a_skeleton_that_is_as_high_as_its_root_needs_its_axis():
+    heads = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    turns = np.tile([1.0, 0.0, 0.0, 0.0], (2, 3, 1))
+    data = MotionData(("body", "l", "r"), (-1, 0, 0), heads, heads, turns, np.stack([heads] * 2), 30.0)
+    rows = {"body": 0, "wing_left": 1, "wing_right": 2}
+    with pytest.raises(MotionFileError, match="which way the file's skeleton stands can't be told") as raised:
+        file_axes(data, rows, "")
+    assert "up: y" in raised.value.hint
+    np.testing.assert_allclose(file_axes(data, rows, "y"), [[1, 0, 0], [0, 0, -1], [0, 1, 0]], atol=1e-12)

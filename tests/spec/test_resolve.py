@@ -406,6 +406,12 @@ def test_a_link_out_of_the_folder_is_refused_unless_allowed(load, project, tmp_p
     assert load("source: link.png\n", allow_paths=(tmp_path,)).scene.photo.size == Resolution(100, 80)
 
 
+def test_a_picture_may_be_a_link_to_where_files_have_no_suffixes(load, project):
+    (project / "photo.jpg").rename(project / "4f2a")
+    (project / "photo.jpg").symlink_to("4f2a")
+    assert load("source: photo.jpg\n").scene.photo.file.name == "4f2a"
+
+
 def test_positions_point_at_values_and_at_what_holds_them(load, project):
     loaded = load("source: photo.jpg\n" + OBJECT + "camera:\n  - {at: 1s, zoom: 2}\n")
     assert loaded.position("camera[0].zoom")[1:] == (6, 20)
@@ -434,6 +440,17 @@ def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
     assert (flag.mesh_owner, flag.edits.detail.cells, flag.edits.detail.kind) == ("flag", 32, "cloth")
 
 
+def test_a_cloth_keeps_its_gusts_when_another_object_is_added_and_not_with_another_seed(load):
+    simulate = "simulate: {rocket: cloth, flag: cloth}\n"
+    objects = OBJECT + "  flag: {copy: rocket}\n"
+    before = scene_of(load, objects + simulate).deforming
+    more = objects.replace("objects:\n", "objects:\n  cup: {segment: {box: [0.1, 0.1, 0.2, 0.2]}, distance: 3m}\n")
+    assert more != objects
+    assert scene_of(load, more + simulate).deforming == before
+    other = scene_of(load, "seed: 8\n" + objects + simulate).deforming
+    assert len({body.seed for body in (*before.values(), *other.values())}) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -442,6 +459,10 @@ def test_a_cloth_has_a_mesh_of_its_own_cut_as_finely_as_asked(load):
             "`rocket` is simulated and keyed at once: nothing of it is pinned",
         ),
         ("motion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {rocket: cloth}\n", "changes its size"),
+        (
+            "  flag: {copy: rocket, parent: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\nsimulate: {flag: cloth}\n",
+            "leave out `scale` in the motion of `rocket`",
+        ),
         ("motion: {rocket: {rig: humanoid}}\nsimulate: {rocket: soft}\n", "`rocket` has a rig"),
         ("simulate: {rocket: {cloth: {collide: [rocket]}}}\n", "no obstacle for itself"),
         ("simulate: {rocket: {cloth: {collide: [table]}}}\n", "there is no object `table`"),
@@ -455,3 +476,9 @@ def test_what_a_cloth_or_a_soft_body_can_not_do_is_told(load, text, said):
     with pytest.raises(SpecError) as caught:
         scene_of(load, OBJECT + text)
     assert any(said in str(problem) for problem in caught.value.problems), caught.value.problems
+
+
+def test_a_cloth_on_what_changes_its_size_is_refused(load):
+    head = "source: photo.jpg\n" + OBJECT + "  flag: {copy: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\n"
+    (problem,) = load(head + "simulate: {flag: {cloth: {collide: [rocket]}}}\n").unavailable
+    assert "a cloth on what changes its size is not available yet" in str(problem)

@@ -164,6 +164,7 @@ def test_a_focus_is_pulled_by_keys(load):
     ("text", "said"),
     [
         ("camera: {depth_of_field: {f_stop: 4}}\n", "nothing says what is sharp"),
+        ("camera: {depth_of_field: {focus: []}}\n", "nothing says what is sharp"),
         ("camera: {depth_of_field: {focus: heroo}}\n", "there is no object `heroo`"),
         ("camera: {depth_of_field: {focus: -1m}}\n", "a focus at -1 m is not before the camera"),
         ("camera: {depth_of_field: {focus: [{at: 1s, on: hero}, {at: 0s, on: other}]}}\n", "is before the key above"),

@@ -94,7 +94,9 @@ motion: {hero: %s}
 @pytest.fixture
 def load_file_rig(tmp_path):
     project = make_project(tmp_path / "project")
-    (project / "hero.fbx").write_bytes(b"Kaydara FBX Binary")
+    (project / "other").mkdir()
+    for file in ("hero.fbx", "other/hero.fbx"):
+        (project / file).write_bytes(b"Kaydara FBX Binary")
 
     def load(motion, ball=""):
         (project / "scene.yaml").write_text(SCENE % (ball, motion))
@@ -147,6 +149,7 @@ def test_an_object_hangs_on_a_bone_or_is_gripped_by_it(load_file_rig):
         ("{rig: {file: hero.fbx}, joints: {left_elbow: [0.4, 0.5]}}", "", 6, "a rig from a file has its joints"),
         ("{rig: {file: hero.fbx, bones: {nose: Nose}}}", "", 6, "there is no bone of a humanoid `nose`"),
         ("{rig: {file: good.glb}}", "", 6, "the mesh of `hero` is not that of its rig's file"),
+        ("{rig: {file: other/hero.fbx}}", "", 6, "the mesh of `hero` is not that of its rig's file"),
         ("{rig: {file: gone.fbx}}", "", 6, "there is no file `gone.fbx`"),
         ("{rig: humanoid, clips: [{play: walk, up: y}]}", "", 6, "`up` is about a clip from a file"),
         ("{rig: humanoid, clips: [{file: dance.bvh, clip: a}]}", "", 6, "a .bvh file holds one clip"),
@@ -155,6 +158,8 @@ def test_an_object_hangs_on_a_bone_or_is_gripped_by_it(load_file_rig):
         ("{rig: humanoid}", ", parent: hero.hand_rigth", 5, "did you mean `hand_right`?"),
         ("{keys: []}", ", parent: hero.hand_right", 5, "`hero` has no rig, and so no bone `hand_right`"),
         ("{rig: humanoid}", ", parent: {to: hero, grip: true}", 5, "only a bone has a grip"),
+        ("{rig: humanoid}", ", parent: hero.", 5, "`hero.` names no bone"),
+        ("{rig: humanoid}", ", parent: ''", 5, "there is no object ``"),
         ("{rig: humanoid}", ", parent: nobody.hand_right", 5, "there is no object `nobody`"),
         (
             "{rig: humanoid, reach: {hand_left: ball}}",
@@ -174,3 +179,17 @@ def test_what_does_not_fit_a_file_or_a_bone_is_told_with_its_place(load_file_rig
     with pytest.raises(SpecError) as raised:
         load_file_rig(motion, ball)
     assert any(message in str(problem) and problem.line == line for problem in raised.value.problems), raised.value
+
+
+def test_a_copy_is_rigged_by_the_file_of_its_original_and_no_other(load_file_rig):
+    copy = "}\n  twin: {copy: %s, place: {at: [1, 0]}, mesh: {file: hero.fbx}"
+    loaded = load_file_rig("{rig: humanoid}, twin: {rig: {file: hero.fbx}}", copy % "hero")
+    assert loaded.scene.rigs["twin"].file.name == "hero.fbx"
+    with pytest.raises(SpecError, match="the mesh of `twin` is not that of its rig's file"):
+        load_file_rig("{rig: humanoid}, twin: {rig: {file: hero.fbx}}", copy % "ball")
+
+
+def test_a_hand_does_not_reach_for_what_is_removed(load_file_rig):
+    gone = "}\n  cup: {segment: {box: [0.1, 0.1, 0.2, 0.2]}, remove: true"
+    with pytest.raises(SpecError, match="`cup` is removed from the scene"):
+        load_file_rig("{rig: humanoid, reach: {hand_left: cup}}", gone)

@@ -70,6 +70,20 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     assert made[0].picture.path.read_bytes() == made[1].picture.path.read_bytes()
 
 
+def test_the_scene_is_looked_at_through_a_pinhole_whatever_the_lens(tmp_path):
+    pictures = []
+    for lens in ({}, {"depth_of_field": np.array([1.0, 0.5])}):
+        folder = tmp_path / f"lens_{len(lens)}"
+        folder.mkdir()
+        cache, work, params = checked(folder, hand.scene(3))
+        for state in cache.states:
+            arrays = state.read_arrays()
+            state.path.unlink()
+            state.write_arrays({**arrays, **lens})
+        pictures.append(run(cache, work, params, folder).picture.read())
+    np.testing.assert_array_equal(*pictures)
+
+
 def test_added_meshes_are_no_invention(tmp_path):
     cache, work, params = checked(tmp_path, hand.scene(2, is_still=True))
     observed = Matte(cache.static.path / "meshes" / "2" / "observed.png")

@@ -122,6 +122,12 @@ def test_a_cloth_lies_on_the_ground_and_on_what_is_in_its_way(tmp_path):
     assert np.abs(alone[-1]["vertices_2"][:, 2]).max() < 0.03, "the ground carries it"
 
 
+def test_a_cloth_over_the_ground_of_a_depth_file_promises_no_equal_bytes():
+    made = dataclasses.replace(hand.scene(4), deforming={SHEET: cloth()})
+    shown = dataclasses.replace(made, background=dataclasses.replace(made.background, layout="depth"))
+    assert [next(iter(assemble.nodes(scene))).determinism for scene in (made, shown)] == [None, "seeded"]
+
+
 @pytest.mark.blender
 def test_a_soft_block_lags_and_overshoots_and_both_renderers_draw_it_alike(tmp_path):
     keys = (hand.motion_key(0.0, move_m=(0.0,) * 3), hand.motion_key(6.0, move_m=(0.9, 0.0, 0.0), ease="in_out_sine"))

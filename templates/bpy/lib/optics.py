@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lib import compat
 from lib.actions import FIRST_FRAME
-from lib.build import Clip, Placed, Thing, pose_at
+from lib.build import Clip, Placed, Thing, bone_at, pose_at
 from lib.deform import mesh_points
 from lib.frames import transform_points
 from lib.motion import eased, interval_at
@@ -43,7 +43,7 @@ def add_depth_of_field(
     """Opens the scene's camera, whose path is known by now, and keys the distance that it is focused on.
 
     Between two keys the focus is pulled evenly in reciprocal metres, as a lens is turned. On an object it is half way
-    between the front and the middle of it, at rest in its own shape.
+    between the front and the middle of it, at rest in its own shape; a figure is where its root bone takes it.
     """
     by_name = {thing.name: thing for thing in things}
     points = {thing.name: mesh_points(thing.mesh_object.data) for thing in placed}
@@ -83,7 +83,8 @@ def _distance(
     if isinstance(on, float | int):
         return float(on)
     if isinstance(on, str):
-        pose = camera_from_world @ pose_at(things[on], frame, things)
+        root = next(iter(things[on].bones), "")  # a clip carries a figure by it
+        pose = camera_from_world @ pose_at(things[on], frame, things) @ bone_at(things[on], root, frame)
         depths = -transform_points(pose, points[on])[:, 2]  # Blender's camera looks along -z
         return float(depths.min() + np.median(depths)) / 2
     return -float(transform_points(camera_from_world, np.array([on]))[0, 2])

@@ -318,7 +318,7 @@ def _bake_poses(armature: Any, rig: Rig, made: Sequence[Pose]) -> None:
         for frame in range(1, len(turns)):
             if turns[frame] @ turns[frame - 1] < 0:  # the same turn, without a jump to the far side
                 turns[frame] *= -1
-        path = f'pose.bones["{bone.name}"]'
+        path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"]'
         if np.abs(turns - (1.0, 0.0, 0.0, 0.0)).max() > 1e-9:
             tracks.append((f"{path}.rotation_quaternion", turns))
         ways = np.array([bone_from_rig @ pose.root for pose in made])
