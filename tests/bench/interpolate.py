@@ -225,7 +225,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget-s", type=float, help="No variant begins later than so many seconds after the start.")
     parser.add_argument("--only", nargs="*", help="Names of variants.")
     parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if min(options.steps, options.check_steps, options.timed_steps or 2, options.plain_steps) < 2:
+        parser.error("inversion takes two steps at the least")
+    return options
 
 
 def _extrapolated(checked_s: float, timed_s: float, check: int, timed: int, steps: int) -> float:
