@@ -23,6 +23,7 @@ from i2v3d.backends.paper.loading import (
     load_svd_vae,
 )
 from i2v3d.backends.paper.residency import on_device, taking_turns
+from i2v3d.diffusion.compiling import tuned_for_gpu
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from i2v3d.backends.base import ModelFiles
     from i2v3d.backends.memory import Residency
     from i2v3d.backends.paper.image_encoder import ImageEncoder
-    from i2v3d.diffusion.compiling import tuned_for_gpu
-from i2v3d.diffusion.svd_controlnet import SvdControlNet
+    from i2v3d.diffusion.svd_controlnet import SvdControlNet
 
 
 @dataclass(frozen=True)
