@@ -62,7 +62,7 @@ def run(inputs: Inputs, params: Params, backend: None, work) -> Outputs:
     outputs.views.write((View(view, np.full((96, 96), 255, np.uint8), camera),))
     return outputs
 '''
-STEPS = 40
+STEPS = 80
 
 
 @pytest.fixture
