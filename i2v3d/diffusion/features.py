@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from i2v3d.diffusion.masks import picked_frames
@@ -47,13 +46,6 @@ class SourceFeatures(Mapping[str, Tensor]):
         if storage == "device":
             return self
         return SourceFeatures({name: _in_host_memory(tensor) for name, tensor in self._tensors.items()})
-
-    @staticmethod
-    def concatenated(parts: list[SourceFeatures]) -> SourceFeatures:
-        """The features of consecutive runs of frames, as one."""
-        if len(parts) == 1:
-            return parts[0]
-        return SourceFeatures({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
 
 
 def _in_host_memory(tensor: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from i2v3d.spec.resolved_generation import ClipFeatures, ClipSampling, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.depth_range import DepthRange, depth_range_ref
 from i2v3d.stages.generate_keyframes import keyframe_ref
-from i2v3d.stages.guided_frames import guided_frame
+from i2v3d.stages.guided_frames import read_guided_frames
 from i2v3d.stages.model_inputs import HubModel, hub_models, model_files, model_folders
 
 if TYPE_CHECKING:
@@ -152,11 +152,7 @@ def run(inputs: Inputs, params: Params, backend: ClipGenerator, work: WorkDir) -
     Raises:
         StageError: The backend gave another number of frames.
     """
-    clip_range = None if inputs.range is None else inputs.range.read()
-    frames = tuple(
-        guided_frame(colour.read(), passes.read(), strengths, clip_range)
-        for colour, passes, strengths in zip(inputs.colours, inputs.passes, params.strengths, strict=True)
-    )
+    frames = read_guided_frames(inputs.colours, inputs.passes, params.strengths, inputs.range)
     folders = {
         "svd": inputs.svd,
         "svd_controlnet_depth": inputs.svd_controlnet_depth,

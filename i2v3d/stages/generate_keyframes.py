@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.lora import Lora
 from i2v3d.artifacts.passes import Passes
-from i2v3d.backends.base import GuidedFrame, KeyframeGenerator, KeyframeTask
+from i2v3d.backends.base import KeyframeGenerator, KeyframeTask
 from i2v3d.backends.catalog import is_run_by
 from i2v3d.errors import StageError
 from i2v3d.spec.resolved_generation import Extension, FeatureLengths, KeyframeSampling, Precision
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.customize import lora_ref
 from i2v3d.stages.depth_range import DepthRange, depth_range_ref
-from i2v3d.stages.guided_frames import guided_frame
+from i2v3d.stages.guided_frames import read_guided_frames
 from i2v3d.stages.model_inputs import HubModel, hub_models, model_files, model_folders
 
 if TYPE_CHECKING:
@@ -155,11 +155,7 @@ def run(inputs: Inputs, params: Params, backend: KeyframeGenerator, work: WorkDi
     Raises:
         StageError: The backend gave another number of frames.
     """
-    clip_range = None if inputs.range is None else inputs.range.read()
-    frames: tuple[GuidedFrame, ...] = tuple(
-        guided_frame(colour.read(), passes.read(), strengths, clip_range)
-        for colour, passes, strengths in zip(inputs.colours, inputs.passes, params.strengths, strict=True)
-    )
+    frames = read_guided_frames(inputs.colours, inputs.passes, params.strengths, inputs.range)
     folders = {"sdxl": inputs.sdxl, "sdxl_vae": inputs.sdxl_vae, "controlnet_depth": inputs.controlnet_depth}
     task = KeyframeTask(
         frames=frames,

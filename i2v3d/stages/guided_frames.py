@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from i2v3d.artifacts.images import Image
+from i2v3d.artifacts.passes import Passes
 from i2v3d.artifacts.scene import FramePasses
 from i2v3d.backends.base import GuidedFrame
 from i2v3d.geometry.frames import Array
 from i2v3d.geometry.guidance_maps import depth_condition, depth_extent, strength_map
+from i2v3d.stages.depth_range import DepthRange
 
 _BACKGROUND_ID = 1
+
+
+def read_guided_frames(
+    colours: tuple[Image, ...],
+    passes: tuple[Passes, ...],
+    strengths: tuple[tuple[float, ...], ...],
+    clip_range: DepthRange | None,
+) -> tuple[GuidedFrame, ...]:
+    """Returns the frames of a step, read from their files.
+
+    Args:
+        colours: In time order.
+        passes: Of the same frames.
+        strengths: By frame and object id.
+        clip_range: The clip's depths; None normalises over each frame.
+    """
+    extent = None if clip_range is None else clip_range.read()
+    return tuple(
+        guided_frame(colour.read(), known.read(), strength, extent)
+        for colour, known, strength in zip(colours, passes, strengths, strict=True)
+    )
 
 
 def guided_frame(
