@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "i2v3d"
 # A layer imports only layers below it (later in this list), or its own.
 LAYERS = (
     "cli",
+    "api",
     "report",
     "execute",
     "plan",
@@ -20,6 +21,7 @@ LAYERS = (
     "stages",
     "backends",
     "diffusion",
+    "metrics",
     "blender",
     "rigs",
     "geometry",

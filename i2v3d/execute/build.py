@@ -19,6 +19,7 @@ from i2v3d.execute.deliver import Delivery
 from i2v3d.execute.devices import DeviceOptions, worker_devices
 from i2v3d.execute.events import OnEvent
 from i2v3d.execute.fastpath import FastPath
+from i2v3d.execute.finished import FinishedBuild, Finisher
 from i2v3d.execute.journal import Journal
 from i2v3d.execute.schedule import PassResult, Scheduler
 from i2v3d.execute.step import StepRunner
@@ -48,6 +49,7 @@ class BuildOptions:
         retry_wait_s: Wait before the first retry; doubled for each further one.
         devices: Which devices models run on, and how much of their memory they may take.
         fast_path: What to remember for the next no-op, see `fastpath`; None remembers nothing.
+        finishers: Called in turn after a build that succeeded and delivered, see `finished`.
     """
 
     out_dir: Path | None = None
@@ -59,6 +61,7 @@ class BuildOptions:
     retry_wait_s: float = 0.5
     devices: DeviceOptions = field(default_factory=DeviceOptions)
     fast_path: FastPath | None = None
+    finishers: tuple[Finisher, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,8 +183,10 @@ class _Build:
             self.store.state.set_duration(f"stage/{self.graph.nodes[step].stage}", seconds)
         self.store.records.touch(result.records.values())
         self.store.state.flush()
+        files = delivery.files() if delivery else ()
+        if delivery is not None and not result.failed:
+            files += self._written_by_finishers(result, delivery, number)
         if self.options.fast_path is not None and not result.failed:
-            files = delivery.files() if delivery else ()
             with suppress(OSError):  # a file went away meanwhile: the next no-op is only slower
                 fast_path = self.options.fast_path.with_warnings(self.log.warnings)
                 fast_path.remember(self.store, self.resolver, result.records, files)
@@ -198,3 +203,18 @@ class _Build:
             log_dir=name.parent,
             number=number,
         )
+
+    def _written_by_finishers(self, result: PassResult, delivery: Delivery, number: int) -> tuple[Path, ...]:
+        if not self.options.finishers:
+            return ()
+        finished = FinishedBuild(
+            graph=self.graph,
+            store=self.store,
+            resolver=self.resolver,
+            records=result.records,
+            delivered={path: item.path for path, item in delivery.items.items()},
+            events=tuple(self.log.events),
+            out_dir=delivery.out_dir,
+            number=number,
+        )
+        return tuple(path for finisher in self.options.finishers for path in finisher(finished))

@@ -26,6 +26,7 @@ class BuildLog:
         executed: Steps that ran, in the order in which they ended.
         seconds: How long each of them ran.
         warnings: What each step had to tell (see `ActionRecord`), those that were reused too.
+        events: What was told so far, progress within steps left out.
         watch: What the scheduler tells.
     """
 
@@ -38,6 +39,7 @@ class BuildLog:
         self._lanes: dict[str, int] = {}
         self.executed: dict[str, None] = {}
         self.seconds: dict[str, float] = {}
+        self.events: list[Event] = []
         self.warnings: dict[str, tuple[tuple[str, str], ...]] = {}
         self.watch = Watch(
             started=self._started,
@@ -54,6 +56,8 @@ class BuildLog:
 
     def emit(self, event: Event) -> None:
         """Tells every listener."""
+        if not isinstance(event, events.StepProgress):
+            self.events.append(event)
         for listener in self._listeners:
             listener(event)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from i2v3d.execute.build import BuildResult
     from i2v3d.execute.devices import DeviceOptions
     from i2v3d.execute.events import OnEvent
+    from i2v3d.execute.finished import Finisher
     from i2v3d.plan.explain import Explanation
     from i2v3d.plan.make import Plan
     from i2v3d.spec import LoadedScene
@@ -185,8 +186,12 @@ class Project:
         position = self.loaded.position(spec_path)
         return f"{position[0].name}:{position[1]}:{position[2]}" if position else spec_path
 
-    def build(self, on_event: OnEvent) -> BuildResult:
+    def build(self, on_event: OnEvent, finishers: tuple[Finisher, ...] = ()) -> BuildResult:
         """Builds what is not up to date and delivers it.
+
+        Args:
+            on_event: Told what happens.
+            finishers: Write what a build leaves besides its deliverables.
 
         Raises:
             MissingBackendError: See `check_requirements`.
@@ -208,6 +213,7 @@ class Project:
             force=self.options.force,
             devices=self.options.devices,
             fast_path=fast_path,
+            finishers=finishers,
         )
         return build(self.graph, self.store, options, on_event)
 
