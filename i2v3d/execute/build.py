@@ -216,5 +216,6 @@ class _Build:
             events=tuple(self.log.events),
             out_dir=delivery.out_dir,
             number=number,
+            placed=dict(delivery.placed),
         )
         return tuple(path for finisher in self.options.finishers for path in finisher(finished))

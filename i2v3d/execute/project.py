@@ -44,6 +44,8 @@ class ProjectOptions:
         until, only, force: Step names or stage kinds.
         jobs: Cores to use.
         device, vram: Where models run and how much of its memory they may take, as given.
+        locked: Whether everything must be as in the lock file.
+        lock_file: That file; the `build.json` of the last build without.
     """
 
     spec: Path
@@ -61,6 +63,8 @@ class ProjectOptions:
     keep_going: bool = False
     device: str | None = None
     vram: str | None = None
+    locked: bool = False
+    lock_file: Path | None = None
 
     def __post_init__(self) -> None:
         if self.device is not None or self.vram is not None:
@@ -173,6 +177,18 @@ class Project:
 
         check_requirements(self)
 
+    def check_lock(self) -> None:
+        """Makes sure that every step would be made as the lock says, where the options ask for that.
+
+        Raises:
+            LockError: With everything that differs, before any step runs.
+            UsageError: There is no lock file, or it can't be read.
+        """
+        if self.options.locked:
+            from i2v3d.execute.lock import check_lock
+
+            check_lock(self)
+
     def explain(self, step: str, number: int | None = None) -> Explanation:
         """Returns why a step would run now, or why it ran in build `number`."""
         from i2v3d.plan.explain import explain, explain_past
@@ -194,12 +210,17 @@ class Project:
             finishers: Write what a build leaves besides its deliverables.
 
         Raises:
+            LockError: See `check_lock`.
             MissingBackendError: See `check_requirements`.
         """
         from i2v3d.execute.build import BuildOptions, build
         from i2v3d.execute.fastpath import FastPath
+        from i2v3d.execute.manifest import manifest_writer
 
+        self.check_lock()
         self.check_requirements()
+        # A part of a build is nothing to lock, so it leaves the manifest of the whole as it is.
+        lock = () if self.options.until or self.options.only else (manifest_writer(self),)
         fast_path = FastPath(
             identity=self.options.identity(),
             spec_files=self.loaded.files,
@@ -213,7 +234,7 @@ class Project:
             force=self.options.force,
             devices=self.options.devices,
             fast_path=fast_path,
-            finishers=finishers,
+            finishers=(*lock, *finishers),
         )
         return build(self.graph, self.store, options, on_event)
 
@@ -222,7 +243,7 @@ def unchanged_build(options: ProjectOptions) -> Mapping[str, Any] | None:
     """Returns the summary of the last build of these options when nothing has changed since, else None."""
     from i2v3d.execute.fastpath import find_up_to_date
 
-    if options.force or (options.variables is not None and not options.variables.is_file()):
+    if options.force or options.locked or (options.variables is not None and not options.variables.is_file()):
         return None
     return find_up_to_date(options.store_root, options.identity())
 
