@@ -258,6 +258,6 @@ def _delivered(finished: FinishedBuild) -> Iterator[DeliveredEntry]:
 def _blobs(folder: Path) -> Iterator[tuple[str, str]]:
     """Yields the safetensors files of a snapshot with their SHA-256: the names of the blobs that they are links to."""
     for path in sorted(folder.rglob("*.safetensors")):
-        name = os.readlink(path).rpartition("/")[2] if path.is_symlink() else ""
+        name = path.readlink().name if path.is_symlink() else ""
         if len(name) == _SHA256_DIGITS:
             yield path.relative_to(folder).as_posix(), name

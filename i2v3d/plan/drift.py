@@ -183,7 +183,9 @@ def _entries(value: InputEntry | tuple[InputEntry, ...] | None) -> tuple[InputEn
 def _digests(change: Change) -> str:
     """Returns the two digests of what a person can't read otherwise."""
     is_code, is_input = change.field.startswith("code "), change.field.startswith("input ")
-    return f" ({change.old} -> {change.new})" if is_code or (is_input and UNKNOWN not in (change.old, change.new)) else ""
+    return (
+        f" ({change.old} -> {change.new})" if is_code or (is_input and UNKNOWN not in (change.old, change.new)) else ""
+    )
 
 
 def _following(graph: StageGraph, named: set[str]) -> int:

@@ -20,7 +20,7 @@ from i2v3d.resources import schemas_dir
 
 FILE_NAME = "build.json"
 SCHEMA_FILE = "build.schema.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 _LINE_WIDTH = 180
 
@@ -28,7 +28,7 @@ _LINE_WIDTH = 180
 class Section(BaseModel):
     """A part of the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FileDigest(Section):
@@ -65,7 +65,9 @@ class ModelEntry(Section):
     revision: str = Field(description="Commit of the repository; empty for a folder.")
     folder: str | None = Field(None, description="The user's folder, relative to build.json.")
     digest: str | None = Field(None, description="Of all of a user's folder; null for a repository.")
-    files: dict[str, str] = Field({}, description="SHA-256 by weight file of a repository, as the hub's cache names it.")
+    files: dict[str, str] = Field(
+        {}, description="SHA-256 by weight file of a repository, as the hub's cache names it."
+    )
     licence: str = Field(description="Licence of the weights, as one line.")
     commercial_use: bool | None = Field(description="Whether everybody may use them commercially; null: not known.")
 
@@ -83,7 +85,7 @@ class StageEntry(Section):
 class InputEntry(Section):
     """Something that a step read."""
 
-    source: str = Field(alias="from", description="`step.output`, a slice of one, or the name of a user's file.")
+    source: str = Field(description="`step.output`, a slice of one, or the name of a user's file.")
     digest: str = Field(description="Of its content.")
 
 
@@ -103,7 +105,7 @@ class StepEntry(Section):
     key: str = Field(description="Digest of everything that its result depends on.")
     base: str = Field(description="Digest of the key without the inputs.")
     determinism: Literal["exact", "seeded"] = Field(
-        description="exact: equal inputs give equal bytes; seeded: within tolerance, on the same device as a rule equal."
+        description="exact: equal inputs give equal bytes; seeded: equal on the same device as a rule."
     )
     seed: int | None = Field(None, description="Of its random numbers, where it has any.")
     models: tuple[str, ...] = Field((), description="Roles of the weights it read.")
@@ -151,7 +153,7 @@ class Manifest(Section):
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.i2v3d")
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                file.write(json_text(self.model_dump(mode="json", by_alias=True, exclude_defaults=True)))
+                file.write(json_text(self.model_dump(mode="json", exclude_defaults=True)))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -191,7 +193,7 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 def schema_text() -> str:
     """Returns the schema of the file as deterministic text."""
-    schema = Manifest.model_json_schema(by_alias=True, mode="serialization")
+    schema = Manifest.model_json_schema(mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "i2v3d build"
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
