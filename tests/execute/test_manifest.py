@@ -17,8 +17,9 @@ from i2v3d.errors import UsageError
 from i2v3d.execute.fastpath import FastPath, find_up_to_date, identify
 from i2v3d.execute.manifest import manifest_writer, model_entries
 from i2v3d.plan.drift import drift_of_models
-from i2v3d.plan.manifest import Manifest, json_text, read_manifest
+from i2v3d.plan.manifest import SCHEMA_FILE, Manifest, json_text, read_manifest, schema_text
 from i2v3d.plan.resolve import Resolver
+from i2v3d.resources import schemas_dir
 from i2v3d.store.digests import digest_file
 from tests.fake_weights import fill_fake_cache
 
@@ -106,7 +107,7 @@ def test_it_is_what_its_schema_says_after_reading_it_back(toys, source):
 )
 def test_a_foreign_file_is_refused_with_what_is_wrong(tmp_path, text, why):
     (tmp_path / "build.json").write_text(text)
-    with pytest.raises(UsageError, match="build.json: not a build.json") as found:
+    with pytest.raises(UsageError, match=r"build\.json: not a build") as found:
         read_manifest(tmp_path / "build.json")
     assert why in found.value.message
 
@@ -135,7 +136,9 @@ def hub(tmp_path, monkeypatch):
 
 def test_weights_are_named_by_commit_licence_and_the_digests_that_the_hub_keeps(tmp_path, hub):
     project = rocket_project(tmp_path, profile="paper")
-    entries = {one.role: one for one in model_entries(project.weights, Resolver(project.graph, project.store), tmp_path)}
+    entries = {
+        one.role: one for one in model_entries(project.weights, Resolver(project.graph, project.store), tmp_path)
+    }
     sdxl = entries["sdxl"]
     assert (sdxl.repository, sdxl.revision) == (find_model("sdxl").repo, find_model("sdxl").revision)
     assert sdxl.files == {"unet/x.safetensors": "ab" * 32}
@@ -152,9 +155,7 @@ def test_other_weight_files_of_the_same_commit_are_a_drift(tmp_path, hub, toys, 
     hub.unlink()
     hub.symlink_to(Path("..", "..", "..", "blobs", "cd" * 32))
     now = model_entries(project.weights, resolver, tmp_path)
-    assert drift_of_models(now, lock, ["sdxl"]) == (
-        f"weights of sdxl: unet/x.safetensors {'ab' * 6} -> {'cd' * 6}",
-    )
+    assert drift_of_models(now, lock, ["sdxl"]) == (f"weights of sdxl: unet/x.safetensors {'ab' * 6} -> {'cd' * 6}",)
 
 
 def test_what_cant_be_written_is_a_warning_and_fails_no_build(toys, source):
@@ -170,3 +171,13 @@ def test_a_part_of_a_build_leaves_the_manifest_of_the_whole_alone(tmp_path):
     result = part.build(lambda event: None)
     assert result.is_success
     assert not (tmp_path / "out" / "build.json").exists()
+
+
+def test_the_schema_file_is_what_the_model_says_and_describes_every_field():
+    assert (schemas_dir() / SCHEMA_FILE).read_text(encoding="utf-8") == schema_text(), (
+        "run: python -m i2v3d.plan.manifest"
+    )
+    schema = json.loads(schema_text())
+    for part in (schema, *schema["$defs"].values()):
+        assert part["additionalProperties"] is False
+        assert all(field.get("description") for field in part["properties"].values()), part["title"]
