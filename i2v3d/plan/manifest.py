@@ -133,7 +133,7 @@ class Manifest(Section):
     i2v3d: str = Field(description="Version of i2v3d.")
     built_at: str = Field(description="End of the build, UTC.")
     seconds: float = Field(description="Work of all steps, whenever they ran.")
-    spec: SpecSection = Field(description="The spec, and with which options it was read.")
+    spec: SpecSection = Field(description="What it was built from.")
     sources: tuple[SourceFileEntry, ...] = Field(description="The user's files that steps read.")
     packages: dict[str, str] = Field(description="Installed versions, by distribution.")
     platform: dict[str, str] = Field(description="The machine, for people: never compared.")
