@@ -162,6 +162,7 @@ def generate_pictures(
             text=models.prompts.inversion,
             control=DepthControl(frames.depth),
             batch=memory.source_batch,
+            control_every=task.sampling.control_every,
         )
         progress(_INVERTED, "generating")
         latents = sample_keyframes(
@@ -224,6 +225,9 @@ def _settings(task: KeyframeTask, memory: KeyframeMemory) -> KeyframeSettings:
         overlap=task.sampling.overlap,
         source_batch=memory.source_batch,
         target_batch=memory.target_batch,
+        source_every=task.sampling.source_every,
+        control_every=task.sampling.control_every,
+        guided_until=task.sampling.guided_until,
     )
 
 
