@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from i2v3d.backends.inventory import FoundWeights
     from i2v3d.compile.graph import StageGraph
     from i2v3d.execute.build import BuildResult
+    from i2v3d.execute.cancel import Cancellation
     from i2v3d.execute.devices import DeviceOptions
     from i2v3d.execute.events import OnEvent
     from i2v3d.execute.finished import Finisher
+    from i2v3d.execute.warm import WarmWorkers
     from i2v3d.plan.explain import Explanation
     from i2v3d.plan.make import Plan
     from i2v3d.spec import LoadedScene
@@ -44,6 +46,7 @@ class ProjectOptions:
         until, only, force: Step names or stage kinds.
         jobs: Cores to use.
         device, vram: Where models run and how much of its memory they may take, as given.
+        preview: Make the fast preview in place of the video.
     """
 
     spec: Path
@@ -61,6 +64,7 @@ class ProjectOptions:
     keep_going: bool = False
     device: str | None = None
     vram: str | None = None
+    preview: bool = False
 
     def __post_init__(self) -> None:
         if self.device is not None or self.vram is not None:
@@ -114,6 +118,7 @@ class ProjectOptions:
             self.until,
             self.only,
             weights,
+            self.preview,
         ]
         return identify(self.spec_file, [json.dumps(chosen, default=str)])
 
@@ -128,13 +133,14 @@ class Project:
 
     @cached_property
     def graph(self) -> StageGraph:
-        """The whole graph of the scene, or the part that `--until` and `--only` leave."""
-        from i2v3d.compile.scene import compile_scene
+        """The whole graph of the scene or of its preview, or the part that `--until` and `--only` leave."""
+        from i2v3d.compile.scene import compile_preview, compile_scene
         from i2v3d.stages import load_stages
 
         if self.loaded.unavailable:
             raise _not_available(self.loaded)
-        graph = compile_scene(self.loaded.scene, load_stages())
+        compiled = compile_preview if self.options.preview else compile_scene
+        graph = compiled(self.loaded.scene, load_stages())
         until = (self.options.until,) if self.options.until else ()
         return graph.select(until=until, only=self.options.only)
 
@@ -186,15 +192,25 @@ class Project:
         position = self.loaded.position(spec_path)
         return f"{position[0].name}:{position[1]}:{position[2]}" if position else spec_path
 
-    def build(self, on_event: OnEvent, finishers: tuple[Finisher, ...] = ()) -> BuildResult:
+    def build(
+        self,
+        on_event: OnEvent,
+        finishers: tuple[Finisher, ...] = (),
+        *,
+        warm: WarmWorkers | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> BuildResult:
         """Builds what is not up to date and delivers it.
 
         Args:
             on_event: Told what happens.
             finishers: Write what a build leaves besides its deliverables.
+            warm: Workers of earlier builds of this program.
+            cancellation: Ends the build from another thread.
 
         Raises:
             MissingBackendError: See `check_requirements`.
+            BuildCancelledError: See `Cancellation`.
         """
         from i2v3d.execute.build import BuildOptions, build
         from i2v3d.execute.fastpath import FastPath
@@ -214,6 +230,8 @@ class Project:
             devices=self.options.devices,
             fast_path=fast_path,
             finishers=finishers,
+            warm=warm,
+            cancellation=cancellation,
         )
         return build(self.graph, self.store, options, on_event)
 

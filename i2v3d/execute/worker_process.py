@@ -64,6 +64,11 @@ class WorkerProcess:
         """Whether it can take another step."""
         return self._process.returncode is None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, whatever is known of it here."""
+        return not self.is_alive or os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def run(self, request: Json, timeout_s: float, on_progress: Callable[[float, str], None]) -> Json:
         """Runs one step and returns the answer.
 

@@ -32,6 +32,7 @@ PIPELINE_ORDER = (
     "assemble",
     "open_blend",
     "check",
+    "preview",
     "render",
     "depth_range",
     "customize",
