@@ -70,6 +70,7 @@ def build(progress: str, **options: Any) -> None:
     from i2v3d.report.after_build import finishers
     from i2v3d.report.progress import watch
     from i2v3d.report.tables import result_text
+    from i2v3d.report.watch_text import preview_text
     from i2v3d.report.weights_text import licence_notes
 
     project = open_project(options)
@@ -78,9 +79,11 @@ def build(progress: str, **options: Any) -> None:
     for note in licence_notes(project.weights):
         click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        result = project.build(on_event, finishers(project.loaded))
+        result = project.build(on_event, () if chosen.preview else finishers(project.loaded))
     if progress != "json":
         click.echo(result_text(result, project.out_dir))
+        if chosen.preview:
+            click.echo(f"a preview: {preview_text(project.loaded)}")
     sys.exit(exit_code_of(result))
 
 
