@@ -115,6 +115,7 @@ class WatchSession:
             error=None,
             warnings=(),
             full="",
+            is_done=False,
         )
         one.thread.start()
         return one
@@ -130,10 +131,11 @@ class WatchSession:
                 self._made(one, self._sibling(project, preview=True), self._on_step)
                 if self._is_full:
                     self._make_whole(one, self._sibling(project, preview=False))
+            self._tell(is_done=True)
         except BuildCancelledError:
             pass
         except I2V3DError as error:
-            self._tell(phase="failed", error=error, running="")
+            self._tell(phase="failed", error=error, running="", is_done=True)
         except BaseException as error:  # noqa: BLE001 - a bug: told to the thread that waits, which raises it
             self._crash = error
 

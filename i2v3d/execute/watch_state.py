@@ -32,6 +32,7 @@ class WatchState:
         loaded: The scene of this round, or of the last one that could be read.
         out_dir: Where it is delivered.
         full: Whether and how far the whole result is built, too; `results` counts those that were delivered.
+        is_done: Nothing more of this round is to come.
         places: What deliverables the scene may have, relative to `out_dir`.
     """
 
@@ -50,6 +51,7 @@ class WatchState:
     out_dir: Path | None = None
     full: Full = ""
     results: int = 0
+    is_done: bool = False
     places: tuple[str, ...] = ()
 
 

@@ -55,6 +55,7 @@ def _shown(state: WatchState, served: Served) -> Mapping[str, Any]:  # Any: JSON
     return {
         "title": loaded.scene.name if loaded else "i2v3d watch",
         "phase": state.phase,
+        "is_done": state.is_done,
         "status": _status(state),
         "changed": changed_text(state) if state.changed else "",
         "note": f"Preview: {preview_text(loaded)}." if loaded else "",

@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_page(self, page: str) -> None:
         nonce = secrets.token_urlsafe(12)
         policy = (
-            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self'; "
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
             "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
         )
         text = page.replace("{{NONCE}}", nonce)

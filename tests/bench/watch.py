@@ -40,7 +40,7 @@ def measure(name: str, edits: int, cache: Path | None) -> None:
         text = spec.read_text(encoding="utf-8")
         seconds, steps = [], defaultdict(list)
         with watched(spec.parent, "--cache", cache or Path(folder, "cache"), "--out", Path(folder, "out")) as watch:
-            watch.wait_for(lambda state: any(step["name"] == "check" for step in state["steps"]) or _is_idle(state))
+            watch.wait_for(lambda state: state["is_done"])
             for number in range(edits):
                 before = len(watch.states)
                 saved_s = save_by_renaming(spec, edited(text, number))
@@ -50,21 +50,14 @@ def measure(name: str, edits: int, cache: Path | None) -> None:
                 seconds.append(came_s - saved_s)
                 for step in state["steps"]:
                     steps[step["name"]].append(step["seconds"])
-                watch.wait_for(_has_checked, after=before)
+                watch.wait_for(
+                    lambda state: state["is_done"] and state["changed"].startswith("scene.yaml"), after=before
+                )
         rows = ", ".join(f"{step} {statistics.median(values):.2f}" for step, values in steps.items())
         total = sum(statistics.median(values) for values in steps.values())
         middle = statistics.median(seconds)
         print(f"{name:10} save to preview: median {middle:.2f} s, {min(seconds):.2f} to {max(seconds):.2f} s, {edits} edits")
         print(f"{'':10} steps: {rows}; noticing, reading, starting, storing: {middle - total:.2f} s")
-
-
-def _has_checked(state: dict) -> bool:
-    return any(step["name"] == "check" for step in state["steps"])
-
-
-def _is_idle(state: dict) -> bool:
-    """At the first round of a store that has it all, the check is reused and never told."""
-    return state["phase"] == "ready" and not state["steps"]
 
 
 if __name__ == "__main__":
