@@ -56,6 +56,7 @@ def plan(**options: Any) -> None:
 @with_devices
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
+@click.option("--no-report", is_flag=True, help="Write no report.html, and draw nothing for it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
 def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
@@ -78,7 +79,7 @@ def build(progress: str, **options: Any) -> None:
     for note in licence_notes(project.weights):
         click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        result = project.build(on_event, finishers(project.loaded))
+        result = project.build(on_event, finishers(project.loaded, with_report=not chosen.no_report))
     if progress != "json":
         click.echo(result_text(result, project.out_dir))
     sys.exit(exit_code_of(result))

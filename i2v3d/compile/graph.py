@@ -8,7 +8,7 @@ as long as planning a whole scene, so orders and neighbours, which all ask, are 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import MappingProxyType
@@ -102,6 +102,18 @@ class StageGraph:
             MappingProxyType({name: node for name, node in self.nodes.items() if name in kept}),
             self.stages,
             tuple(item for item in self.deliverables if item.ref.node in chosen),
+            self.places,
+        )
+
+    def without(self, stages: Collection[str]) -> StageGraph:
+        """Returns the graph without the nodes of these stages, which no other node may read from."""
+        dropped = {name for name, node in self.nodes.items() if node.stage in stages}
+        assert not any(set(self.readers(name)) - dropped for name in dropped)
+        return StageGraph(
+            self.scene,
+            MappingProxyType({name: node for name, node in self.nodes.items() if name not in dropped}),
+            self.stages,
+            tuple(item for item in self.deliverables if item.ref.node not in dropped),
             self.places,
         )
 

@@ -29,6 +29,9 @@ DELIVERABLES = (
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 
+# What only the report page shows; nothing else reads it.
+REPORT_STAGES = ("drawing_scale", "draw_photo", "draw_scene", "draw_passes", "draw_result")
+
 
 def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """Returns the graph of a scene: the nodes of every stage, and the deliverables.

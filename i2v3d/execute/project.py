@@ -44,6 +44,7 @@ class ProjectOptions:
         until, only, force: Step names or stage kinds.
         jobs: Cores to use.
         device, vram: Where models run and how much of its memory they may take, as given.
+        no_report: Leaves out what only the report page shows.
     """
 
     spec: Path
@@ -61,6 +62,7 @@ class ProjectOptions:
     keep_going: bool = False
     device: str | None = None
     vram: str | None = None
+    no_report: bool = False
 
     def __post_init__(self) -> None:
         if self.device is not None or self.vram is not None:
@@ -113,6 +115,7 @@ class ProjectOptions:
             self.allow_paths,
             self.until,
             self.only,
+            self.no_report,
             weights,
         ]
         return identify(self.spec_file, [json.dumps(chosen, default=str)])
@@ -129,12 +132,14 @@ class Project:
     @cached_property
     def graph(self) -> StageGraph:
         """The whole graph of the scene, or the part that `--until` and `--only` leave."""
-        from i2v3d.compile.scene import compile_scene
+        from i2v3d.compile.scene import REPORT_STAGES, compile_scene
         from i2v3d.stages import load_stages
 
         if self.loaded.unavailable:
             raise _not_available(self.loaded)
         graph = compile_scene(self.loaded.scene, load_stages())
+        if self.options.no_report:
+            graph = graph.without(REPORT_STAGES)
         until = (self.options.until,) if self.options.until else ()
         return graph.select(until=until, only=self.options.only)
 
