@@ -40,6 +40,8 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "measure",
+    "evaluate",
 )
 
 
