@@ -45,6 +45,8 @@ PIPELINE_ORDER = (
     "draw_scene",
     "draw_passes",
     "draw_result",
+    "measure",
+    "evaluate",
 )
 
 
