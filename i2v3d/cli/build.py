@@ -56,6 +56,7 @@ def plan(**options: Any) -> None:
 @with_devices
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
+@click.option("--no-report", is_flag=True, help="Write no report.html, and draw nothing for it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
 def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
@@ -79,7 +80,8 @@ def build(progress: str, **options: Any) -> None:
     for note in licence_notes(project.weights):
         click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        result = project.build(on_event, () if chosen.preview else finishers(project.loaded))
+        chosen_finishers = () if chosen.preview else finishers(project.loaded, with_report=not chosen.no_report)
+        result = project.build(on_event, chosen_finishers)
     if progress != "json":
         click.echo(result_text(result, project.out_dir))
         if chosen.preview:

@@ -26,14 +26,14 @@ def watch(is_full: bool, port: int | None, is_opened: bool, **options: Any) -> N
     from i2v3d.errors import UsageError
     from i2v3d.execute.watch_session import WatchSession
     from i2v3d.report.after_build import finishers
-    from i2v3d.report.watch_page import PageState, page_title, watch_page
+    from i2v3d.report.watch_page import PageState, page_title, watch_pages
     from i2v3d.report.watch_server import WatchServer
     from i2v3d.report.watch_text import TerminalReport
 
     chosen = project_options(options)
     if not chosen.spec_file.is_file():
         raise UsageError(f"{chosen.spec}: there is no such spec", hint="make one with `i2v3d init FOLDER --image PHOTO`")
-    server = WatchServer(watch_page(page_title(chosen.spec_file)), port)
+    server = WatchServer(watch_pages(page_title(chosen.spec_file)), port)
     page, terminal = PageState(), TerminalReport(lambda line: click.echo(line, err=True))
 
     def on_state(state: WatchState) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 # What a build leaves in the output folder, where the scene has the node.
 DELIVERABLES = (
     Deliverable("video.mp4", OutputRef("encode", "video")),
+    Deliverable("video.webm", OutputRef("encode[webm]", "webm")),
+    Deliverable("video.gif", OutputRef("encode[gif]", "gif")),
     Deliverable("render.mp4", OutputRef("encode[render]", "video")),
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("metrics.json", OutputRef("evaluate", "metrics")),
+    Deliverable("metrics.csv", OutputRef("evaluate", "table")),
     Deliverable("check/findings.json", OutputRef("check", "findings")),
     Deliverable("check/unobserved.png", OutputRef("check", "picture")),
     Deliverable("customize/lora.safetensors", OutputRef("customize", "lora")),
@@ -29,6 +34,9 @@ DELIVERABLES = (
     Deliverable("customize/samples.png", OutputRef("customize", "samples")),
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
+
+# What only the report page shows; nothing else reads it.
+REPORT_STAGES = ("drawing_scale", "draw_photo", "draw_scene", "draw_passes", "draw_result")
 
 PREVIEW = "preview"
 # What a preview leaves there instead.
@@ -46,7 +54,8 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
         MissingBackendError: The scene asks for a backend that does not exist.
     """
     nodes = [node for kind, stage in stages.items() if kind != PREVIEW for node in stage.nodes(scene)]
-    return replace(make_graph(scene.name, nodes, stages, _whole(scene, nodes)), places=_places(scene, nodes))
+    graph = make_graph(scene.name, nodes, stages, _whole(scene, nodes))
+    return replace(graph, others=tuple(item.path for item in PREVIEW_DELIVERABLES))
 
 
 def compile_preview(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
@@ -60,18 +69,13 @@ def compile_preview(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """
     nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
     graph = make_graph(f"{scene.name} preview", nodes, stages, PREVIEW_DELIVERABLES).select(only=(PREVIEW, "check"))
-    return replace(graph, places=_places(scene, nodes))
-
-
-def _places(scene: Scene, nodes: Iterable[Node]) -> tuple[str, ...]:
-    """Returns where a whole build and a preview put things: each leaves alone what the other one made."""
-    return tuple(item.path for item in (*PREVIEW_DELIVERABLES, *_whole(scene, nodes)))
+    return replace(graph, others=tuple(item.path for item in _whole(scene, nodes)))
 
 
 def _whole(scene: Scene, nodes: Iterable[Node]) -> list[Deliverable]:
     """Returns what the whole build of a scene delivers."""
     names = {node.name for node in nodes}
-    wanted = (*DELIVERABLES, *_keyframes(scene), *_script_assets(scene))
+    wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
     return [item for item in wanted if item.ref.node in names]
 
 
@@ -79,6 +83,18 @@ def _keyframes(scene: Scene) -> Iterator[Deliverable]:
     """Yields the finished keyframes as pictures, each named by its frame."""
     for frame in scene.keyframing.frames:
         yield Deliverable(f"keyframes/{frame:06d}.png", keyframe_ref(scene, frame))
+
+
+def _frames(scene: Scene) -> Iterator[Deliverable]:
+    """Yields every finished frame as a picture, where that is wanted."""
+    if "png" in scene.output.formats:
+        index = 0
+        for first, last in pairwise(scene.keyframing.frames):
+            is_final = last == scene.keyframing.frames[-1]
+            for position in range(last - first + is_final):
+                ref = OutputRef(f"interpolate[{first}-{last}]", "frames", position, position + 1)
+                yield Deliverable(f"frames/{index:06d}.png", ref)
+                index += 1
 
 
 def _script_assets(scene: Scene) -> Iterator[Deliverable]:

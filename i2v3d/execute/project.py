@@ -47,6 +47,7 @@ class ProjectOptions:
         jobs: Cores to use.
         device, vram: Where models run and how much of its memory they may take, as given.
         preview: Make the fast preview in place of the video.
+        no_report: Leaves out what only the report page shows.
     """
 
     spec: Path
@@ -65,6 +66,7 @@ class ProjectOptions:
     device: str | None = None
     vram: str | None = None
     preview: bool = False
+    no_report: bool = False
 
     def __post_init__(self) -> None:
         if self.device is not None or self.vram is not None:
@@ -117,6 +119,7 @@ class ProjectOptions:
             self.allow_paths,
             self.until,
             self.only,
+            self.no_report,
             weights,
             self.preview,
         ]
@@ -134,13 +137,15 @@ class Project:
     @cached_property
     def graph(self) -> StageGraph:
         """The whole graph of the scene or of its preview, or the part that `--until` and `--only` leave."""
-        from i2v3d.compile.scene import compile_preview, compile_scene
+        from i2v3d.compile.scene import REPORT_STAGES, compile_preview, compile_scene
         from i2v3d.stages import load_stages
 
         if self.loaded.unavailable:
             raise _not_available(self.loaded)
         compiled = compile_preview if self.options.preview else compile_scene
         graph = compiled(self.loaded.scene, load_stages())
+        if self.options.no_report:
+            graph = graph.without(REPORT_STAGES)
         until = (self.options.until,) if self.options.until else ()
         return graph.select(until=until, only=self.options.only)
 

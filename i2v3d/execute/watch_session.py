@@ -157,7 +157,7 @@ class WatchSession:
         self._files.look_after({*own, *loaded.files, *sources}, since_ns=began_ns)
         fields = () if before is None else tuple(changed_fields(before.tree.plain(), loaded.tree.plain()))
         self._tell(loaded=loaded, fields=fields, warnings=loaded.warnings, out_dir=project.out_dir)
-        self._tell(places=project.graph.places)
+        self._tell(places=(*project.graph.places, *project.graph.others))
         return project
 
     def _sibling(self, project: Project, *, preview: bool) -> Project:

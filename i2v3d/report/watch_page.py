@@ -24,15 +24,17 @@ _BESIDE_RESULT = ("report.html",)
 _OFFERED = ("video.mp4", "render.mp4", "scene.glb", "scene.blend", "cameras.json")
 
 
-def watch_page(spec: str) -> str:
-    """Returns the HTML of the page; see `WatchServer` for what is filled in later."""
+def watch_pages(spec: str) -> Mapping[str, str]:
+    """Returns the HTML of the page and of the one around the report, by path; `WatchServer` fills in the rest."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir() / "report"),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,
     )
-    return environment.get_template("watch.html.j2").render(spec=spec, nonce="{{NONCE}}")
+    templates = {"/": "watch.html.j2", "/report": "watch_report.html.j2"}
+    values = {"spec": spec, "nonce": "{{NONCE}}"}
+    return {path: environment.get_template(name).render(values) for path, name in templates.items()}
 
 
 class PageState:
@@ -120,4 +122,4 @@ def page_title(spec: Path) -> str:
     return spec.parent.name if spec.name.partition(".")[0] == "scene" else spec.name.partition(".")[0]
 
 
-__all__ = ["PageState", "page_title", "watch_page"]
+__all__ = ["PageState", "page_title", "watch_pages"]

@@ -72,15 +72,15 @@ class WatchServer:
     """A server in threads of its own.
 
     Args:
-        page: HTML of the page; `{{NONCE}}` in it becomes a new word for each request.
+        pages: HTML by path, `/` the page itself; `{{NONCE}}` in it becomes a new word for each request.
         port: Where to listen; None takes the first free port from 8723 on.
 
     Raises:
         UsageError: The port is taken.
     """
 
-    def __init__(self, page: str, port: int | None = None) -> None:
-        self._page = page
+    def __init__(self, pages: Mapping[str, str], port: int | None = None) -> None:
+        self._pages = pages
         self._changed = threading.Condition()
         self._served = Served({})
         self._revision = 0
@@ -106,9 +106,9 @@ class WatchServer:
         return self._served
 
     @property
-    def page(self) -> str:
-        """HTML of the page."""
-        return self._page
+    def pages(self) -> Mapping[str, str]:
+        """HTML by path."""
+        return self._pages
 
     def update(self, served: Served) -> None:
         """Serves this from now on, and tells every open page."""
@@ -163,14 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.FORBIDDEN, "this server answers to 127.0.0.1 and localhost only")
             return
         path = unquote(urlsplit(self.path).path)
-        if path == "/":
-            self._send_page(watch.page)
+        if path in watch.pages:
+            self._send_page(watch.pages[path])
         elif path == "/state":
             self._send_text(json.dumps(watch.served.state), "application/json")
         elif path == "/events":
             self._send_events(watch)
-        elif path == "/report":
-            self._send_file(watch.served.file("report.html"))
         elif path.startswith("/files/"):
             self._send_file(watch.served.file(path.removeprefix("/files/")))
         else:
@@ -198,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         nonce = secrets.token_urlsafe(12)
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
-            "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+            "media-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'"
         )
         text = page.replace("{{NONCE}}", nonce)
         self._send_text(text, "text/html; charset=utf-8", headers={"Content-Security-Policy": policy})

@@ -41,6 +41,13 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
+    "measure",
+    "evaluate",
 )
 
 

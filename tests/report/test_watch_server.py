@@ -9,7 +9,7 @@ import time
 import pytest
 
 from i2v3d.errors import UsageError
-from i2v3d.report.watch_page import watch_page
+from i2v3d.report.watch_page import watch_pages
 from i2v3d.report.watch_server import HOST, Served, WatchServer
 
 VIDEO = bytes(range(256)) * 40
@@ -34,7 +34,7 @@ PLACES = ("preview.mp4", "keyframes", "report.html", "link.mp4", ".hidden", "emp
 
 @pytest.fixture
 def server(out_dir):
-    server = WatchServer(watch_page("a <b> scene"), _free_port())
+    server = WatchServer(watch_pages("a <b> scene"), _free_port())
     server.update(Served({"phase": "ready"}, out_dir, PLACES))
     yield server
     server.close()
@@ -105,7 +105,8 @@ def test_deliverables_are_served_with_their_type(server):
     assert (response.status, response.headers["Content-Type"], content) == (200, "video/mp4", VIDEO)
     assert response.headers["Cache-Control"] == "no-store"
     assert ask(server, "/files/keyframes/000000.png")[1] == b"png"
-    assert ask(server, "/report")[1] == b"<title>report</title>"
+    assert ask(server, "/files/report.html")[1] == b"<title>report</title>"
+    assert b"iframe" in ask(server, "/report")[1]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_every_open_page_hears_of_each_new_state(server, out_dir):
 
 
 def test_open_pages_do_not_keep_it_from_ending(out_dir):
-    server = WatchServer("page", _free_port())
+    server = WatchServer({"/": "page"}, _free_port())
     server.update(Served({"phase": "ready"}, out_dir, PLACES))
     found: list[dict] = []
     page = threading.Thread(target=events_of, args=(server, 2, found))
@@ -241,8 +242,8 @@ def test_open_pages_do_not_keep_it_from_ending(out_dir):
 
 def test_a_taken_port_is_an_error_when_it_was_asked_for_and_passed_over_when_not(server):
     with pytest.raises(UsageError, match=f"port {server.port} can't be used"):
-        WatchServer("page", server.port)
-    first, second = WatchServer("page"), WatchServer("page")
+        WatchServer({}, server.port)
+    first, second = WatchServer({}), WatchServer({})
     try:
         assert first.port != second.port
     finally:
