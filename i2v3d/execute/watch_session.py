@@ -75,7 +75,7 @@ class WatchSession:
         self._finishers = finishers
         self._files = FileWatch()
         self._lock = threading.RLock()
-        self._state = WatchState()
+        self._state = WatchState(spec=options.spec_file)
         self._crash: BaseException | None = None
         jobs = options.jobs or Budget().jobs
         self._warm = WarmWorkers(WorkerPool(max(_WARM_WORKERS, jobs)))

@@ -21,6 +21,7 @@ class WatchState:
     Attributes:
         number: Counts the rounds, one a save, from 1.
         phase: Where this round stands; `ready` once its preview is delivered, whether or not the checks are done.
+        spec: The spec's file.
         changed: Files whose change began the round; empty for the first.
         fields: Spec fields that differ from the last spec that could be read, as dotted paths.
         running: Step that runs now, or empty.
@@ -38,6 +39,7 @@ class WatchState:
 
     number: int = 0
     phase: Phase = "building"
+    spec: Path | None = None
     changed: tuple[Path, ...] = ()
     fields: tuple[str, ...] = ()
     running: str = ""

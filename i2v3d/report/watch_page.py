@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +78,7 @@ def _shown(state: WatchState, served: Served) -> Mapping[str, Any]:  # Any: JSON
 
 def _status(state: WatchState) -> str:
     if state.phase == "failed":
-        return "the last good preview stays" if state.previews else "no preview yet"
+        return "failed; the last good preview stays" if state.previews else "failed; no preview yet"
     if state.phase == "building":
         return f"building: {state.running}" if state.running else "building"
     took = f"{state.seconds:.1f} s after the {'save' if state.changed else 'start'}" if state.seconds else ""
@@ -87,18 +88,29 @@ def _status(state: WatchState) -> str:
 def _steps_title(state: WatchState) -> str:
     count = len(state.ran)
     total = duration_text(sum(seconds for _, seconds in state.ran))
-    return f"{count_text(count, 'step')} ran ({total}), {state.reused} reused" if count else f"{state.reused} reused"
+    if not count:
+        return f"All {state.reused} steps reused" if state.reused else "No step ran"
+    return f"{count_text(count, 'step')} ran ({total}), {state.reused} reused"
 
 
 def _problems(state: WatchState) -> list[dict[str, str]]:
-    warnings = [{"severity": "warning", "text": problem_text(problem)} for problem in state.warnings]
+    warnings = [_problem("warning", problem_text(problem), state) for problem in state.warnings]
     if state.error is None:
         return warnings
     if isinstance(state.error, SpecError):
-        errors = [{"severity": "error", "text": problem_text(problem)} for problem in state.error.problems]
+        errors = [_problem("error", problem_text(problem), state) for problem in state.error.problems]
     else:
-        errors = [{"severity": "error", "text": error_text(state.error, state.loaded.locate if state.loaded else None)}]
+        locate = state.loaded.locate if state.loaded else None
+        errors = [_problem("error", error_text(state.error, locate), state)]
     return [*errors, *(warnings if state.phase != "failed" else [])]
+
+
+def _problem(severity: str, text: str, state: WatchState) -> dict[str, str]:
+    """Returns what is wrong in one line, and the lines below it; files are named from the spec's folder on."""
+    if state.spec is not None:
+        text = text.replace(f"{os.path.relpath(state.spec.parent)}/", "").replace(f"{state.spec.parent}/", "")
+    head, _, lines = text.partition("\n")
+    return {"severity": severity, "head": head, "lines": lines}
 
 
 def _problems_title(state: WatchState, problems: list[dict[str, str]]) -> str:

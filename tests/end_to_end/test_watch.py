@@ -102,7 +102,7 @@ def test_a_save_brings_a_new_preview_an_error_keeps_it_and_a_mended_spec_goes_on
         save_by_renaming(spec, with_camera(zoom=1.7).replace("zoom: 1.7", "zooom: 1.7"))
         _, state = watch.wait_for(lambda state: state["phase"] == "failed", after=before)
         line = spec.read_text().splitlines().index("  zooom: 1.7") + 1
-        assert f"scene.yaml:{line}:3  camera[2].zooom: unknown key `zooom`" in state["problems"][0]["text"]
+        assert f"scene.yaml:{line}:3  camera[2].zooom: unknown key `zooom`" in state["problems"][0]["head"]
         assert state["video"] and np.array_equal(last_picture(watch), second)
 
         before = len(watch.states)
@@ -172,7 +172,7 @@ def test_what_a_spec_lacks_may_come_later_and_other_files_than_the_spec_count(sp
     photo.rename(aside)
     with watched(spec.parent) as watch:
         _, state = watch.wait_for(lambda state: state["phase"] == "failed")
-        assert "there is no file `rocket.jpg`" in state["problems"][0]["text"]
+        assert "there is no file `rocket.jpg`" in state["problems"][0]["head"]
         before = len(watch.states)
         aside.rename(photo)
         _, state = watch.wait_for(is_ready, after=before)

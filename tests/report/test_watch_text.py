@@ -21,7 +21,7 @@ def rocket():
 
 def ready(rocket, **values):
     ran = (("scene_script", 0.2), ("assemble", 1.3), ("preview", 0.9))
-    state = WatchState(2, "ready", (SPEC,), ("camera[1].tilt",), "", ran, 7, 2.43, 2, loaded=rocket)
+    state = WatchState(2, "ready", SPEC, (SPEC,), ("camera[1].tilt",), "", ran, 7, 2.43, 2, loaded=rocket)
     return dataclasses.replace(state, **values)
 
 
@@ -85,16 +85,17 @@ def test_the_page_shows_problems_with_their_lines_and_keeps_the_preview(rocket, 
     page = PageState()(state)
     shown = json.loads(json.dumps(page.state))
     assert (shown["phase"], shown["video"], shown["problems_title"]) == ("failed", "/files/preview.mp4?v=2", "1 problem")
-    assert "scene.yaml:14:5" in shown["problems"][0]["text"]
-    assert "    mehs: lathe" in shown["problems"][0]["text"]
+    (problem,) = shown["problems"]
+    assert problem["head"] == "scene.yaml:14:5  objects.rocket.mehs: unknown key `mehs`; did you mean `mesh`?"
+    assert problem["lines"].startswith("   14 |     mehs: lathe\n")
 
 
 def test_the_page_says_which_step_failed_and_where_in_the_spec(rocket):
     failure = StepFailure("assemble", is_expected=True, spec_path="camera")
     error = StageError("assemble: the camera is inside `rocket` in frame 3", hint="shorten its way", failure=failure)
     (problem,) = PageState()(ready(rocket, phase="failed", error=error)).state["problems"]
-    assert f"scene.yaml:{_line_of('camera:') + 1}:3  camera: " in problem["text"]
-    assert "inside `rocket` in frame 3" in problem["text"]
+    assert f"scene.yaml:{_line_of('camera:') + 1}:3  camera: " in problem["head"]
+    assert "inside `rocket` in frame 3" in problem["head"]
 
 
 def _line_of(start):
