@@ -32,7 +32,8 @@ def watch(is_full: bool, port: int | None, is_opened: bool, **options: Any) -> N
 
     chosen = project_options(options)
     if not chosen.spec_file.is_file():
-        raise UsageError(f"{chosen.spec}: there is no such spec", hint="make one with `i2v3d init FOLDER --image PHOTO`")
+        hint = "make one with `i2v3d init FOLDER --image PHOTO`"
+        raise UsageError(f"{chosen.spec}: there is no such spec", hint=hint)
     server = WatchServer(watch_pages(page_title(chosen.spec_file)), port)
     page, terminal = PageState(), TerminalReport(lambda line: click.echo(line, err=True))
 

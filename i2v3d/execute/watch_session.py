@@ -127,8 +127,10 @@ class WatchSession:
             # Everything that a preview needs is on its way before the checks take a core.
             if self._made(one, project, self._on_preview(one)):
                 self._tell(phase="ready")
-                self._warm.pool.warm_up(_WARM_WORKERS)
                 self._made(one, self._sibling(project, preview=True), self._on_step)
+                # Those that ended with a large step are replaced while the user thinks.
+                kinds = dict.fromkeys(node.stage for node in project.graph.nodes.values())
+                self._warm.pool.warm_up(_WARM_WORKERS, [project.graph.stages[kind].module for kind in kinds])
                 if self._is_full:
                     self._make_whole(one, self._sibling(project, preview=False))
             self._tell(is_done=True)

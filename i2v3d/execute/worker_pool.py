@@ -70,12 +70,13 @@ class WorkerPool:
         with self._lock:
             self._is_interrupted = False
 
-    def warm_up(self, count: int) -> None:
-        """Starts idle workers of one thread until so many wait, for the steps of the next build."""
+    def warm_up(self, count: int, modules: Sequence[str] = ()) -> None:
+        """Starts idle workers of one thread until so many wait for the next build, these modules loaded."""
         with self._lock:
             waiting = self._living(1)
             while self._is_open and len(waiting) < min(count, self._size):
                 waiting.insert(0, WorkerProcess(1))
+                waiting[0].load(modules)
 
     def close(self) -> None:
         """Ends every idle worker."""

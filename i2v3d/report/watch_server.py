@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import secrets
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,8 +146,10 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     watch: WatchServer
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: D102 - a browser that goes away is no error
-        pass
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a browser that goes away in the middle."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answers as GET does, without the content."""
         self.do_GET()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+    def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the terminal is the watch's."""
 
     def end_headers(self) -> None:
@@ -305,5 +308,6 @@ def _listening(port: int | None) -> _Server:
             return _Server((HOST, candidate), _Handler)
         except OSError as error:
             if port is not None:
-                raise UsageError(f"port {port} can't be used: {error.strerror}", hint="choose another `--port`") from error
+                what = f"port {port} can't be used: {error.strerror}"
+                raise UsageError(what, hint="choose another `--port`") from error
     raise UsageError(f"no port from {DEFAULT_PORT} on is free", hint="choose one with `--port`")

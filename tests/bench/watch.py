@@ -56,7 +56,8 @@ def measure(name: str, edits: int, cache: Path | None) -> None:
         rows = ", ".join(f"{step} {statistics.median(values):.2f}" for step, values in steps.items())
         total = sum(statistics.median(values) for values in steps.values())
         middle = statistics.median(seconds)
-        print(f"{name:10} save to preview: median {middle:.2f} s, {min(seconds):.2f} to {max(seconds):.2f} s, {edits} edits")
+        span = f"{min(seconds):.2f} to {max(seconds):.2f} s"
+        print(f"{name:10} save to preview: median {middle:.2f} s, {span}, {edits} edits")
         print(f"{'':10} steps: {rows}; noticing, reading, starting, storing: {middle - total:.2f} s")
 
 

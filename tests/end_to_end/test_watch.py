@@ -200,7 +200,8 @@ def test_a_normal_build_knows_no_preview_and_leaves_one_alone(spec):
     out = spec.parent / "out" / "small"
     assert {file.name for file in out.iterdir()} == {"preview.mp4", "preview.png", "check"}
     assert "preview" not in run.stdout
-    assert "a preview: the render at 192x108, every 4th frame" in i2v3d("build", spec, "--preview", "--force", "preview").stdout
+    again = i2v3d("build", spec, "--preview", "--force", "preview")
+    assert "a preview: the render at 192x108, every 4th frame" in again.stdout
 
 
 def test_a_page_in_a_browser_shows_each_new_preview_by_itself(spec):
@@ -213,19 +214,20 @@ def test_a_page_in_a_browser_shows_each_new_preview_by_itself(spec):
         with watched(spec.parent) as watch:
             watch.wait_for(is_ready)
             page = browser.open(f"http://127.0.0.1:{watch.port}/", width=1100, height=900)
-            page.wait_for("document.getElementById('video').readyState >= 2 && document.getElementById('sheet').complete")
-            assert page.js("document.getElementById('video').videoWidth") == 192
-            was = page.js("document.getElementById('video').currentSrc")
+            page.js("window.video = document.getElementById('video'); 1")
+            page.wait_for("video.readyState >= 2 && document.getElementById('sheet').complete")
+            assert page.js("video.videoWidth") == 192
+            was = page.js("video.currentSrc")
             save_by_renaming(spec, with_camera(zoom=1.6))
-            page.wait_for(f"document.getElementById('video').currentSrc !== {json.dumps(was)}")
-            page.wait_for("document.getElementById('video').readyState >= 2 && document.getElementById('video').currentTime > 0")
+            page.wait_for(f"video.currentSrc !== {json.dumps(was)}")
+            page.wait_for("video.readyState >= 2 && video.currentTime > 0")
             page.wait_for("document.getElementById('status').dataset.phase === 'ready'")
             before = len(watch.states)
             save_by_renaming(spec, with_camera(zoom=1.6).replace("zoom: 1.6", "zooom: 1.6"))
             watch.wait_for(lambda state: state["phase"] == "failed", after=before)
             page.wait_for("!document.getElementById('problems').hidden")
             assert "unknown key `zooom`" in page.js("document.getElementById('problem-list').innerText")
-            assert page.js("document.getElementById('video').hidden") is False
+            assert page.js("video.hidden") is False
             assert not page.complaints
             assert all(address.startswith(f"http://127.0.0.1:{watch.port}/") for address in page.requests)
     finally:

@@ -43,7 +43,7 @@ def cancelled_in_the_middle(toys, graph, **options):
     def build():
         try:
             toys.build(graph, cancellation=cancellation, **options)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test looks at it
             raised.append(error)
 
     thread = threading.Thread(target=build)
@@ -123,7 +123,7 @@ def test_warm_workers_refuse_code_that_was_edited_since_they_loaded_it(toys, sou
 
 
 def test_workers_can_be_started_ahead(toys, source, warm):
-    warm.pool.warm_up(2)
+    warm.pool.warm_up(2, ["toystages.join", "no.such.module"])
     say_pid(toys, "join[3]")
     toys.build(toys.chain(source), warm=warm)
     assert is_alive(pids(toys)[0])

@@ -78,7 +78,9 @@ def test_the_page_says_what_it_is_and_lets_nothing_foreign_in(server):
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "192.168.0.7:{port}", "127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "192.168.0.7:{port}", "127.0.0.1:1"]
+)
 @pytest.mark.parametrize("path", ["/", "/events", "/state", "/files/preview.mp4"])
 def test_requests_for_another_host_are_refused(server, host, path):
     response, content = ask(server, path, Host=host.format(port=server.port))

@@ -32,8 +32,9 @@ def wrong():
 
 
 def test_a_round_is_told_by_what_changed_what_ran_and_how_long_it_took(rocket):
-    expected = "scene.yaml (camera[1].tilt): scene_script, assemble, preview ran, 7 reused; preview 2.4 s after the save"
-    assert round_text(ready(rocket)) == expected
+    what, _, took = round_text(ready(rocket)).partition("; ")
+    assert what == "scene.yaml (camera[1].tilt): scene_script, assemble, preview ran, 7 reused"
+    assert took == "preview 2.4 s after the save"
 
 
 def test_a_round_that_changes_no_step_says_so(rocket):
@@ -84,7 +85,8 @@ def test_the_page_shows_problems_with_their_lines_and_keeps_the_preview(rocket, 
     )
     page = PageState()(state)
     shown = json.loads(json.dumps(page.state))
-    assert (shown["phase"], shown["video"], shown["problems_title"]) == ("failed", "/files/preview.mp4?v=2", "1 problem")
+    assert (shown["phase"], shown["video"]) == ("failed", "/files/preview.mp4?v=2")
+    assert shown["problems_title"] == "1 problem"
     (problem,) = shown["problems"]
     assert problem["head"] == "scene.yaml:14:5  objects.rocket.mehs: unknown key `mehs`; did you mean `mesh`?"
     assert problem["lines"].startswith("   14 |     mehs: lathe\n")
@@ -137,7 +139,8 @@ def test_a_preview_says_what_makes_the_video_itself(rocket):
         ({"a": 1}, {"a": 2}, ["a"]),
         ({"a": 1}, {"a": True}, ["a"]),
         ({"a": 1}, {"b": 1}, ["a", "b"]),
-        ({"camera": [{"at": 0}, {"pan": 1}]}, {"camera": [{"at": 0}, {"pan": 2, "zoom": 3}]}, ["camera[1].pan", "camera[1].zoom"]),
+        ({"camera": [{"at": 0}, {"pan": 1}]}, {"camera": [{"at": 0}, {"pan": 2}]}, ["camera[1].pan"]),
+        ({"camera": [{"at": 0}]}, {"camera": [{"at": 0, "zoom": 3}]}, ["camera[0].zoom"]),
         ({"camera": [1]}, {"camera": [1, 2]}, ["camera"]),
         ({"camera": [1]}, {"camera": {"preset": "orbit"}}, ["camera"]),
     ],

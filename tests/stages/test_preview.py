@@ -61,7 +61,13 @@ def test_every_fourth_frame_is_drawn_and_the_last(count, frames):
 
 @pytest.mark.parametrize(
     ("size", "small"),
-    [((1024, 576), (512, 288)), ((640, 640), (512, 512)), ((540, 960), (288, 512)), ((768, 510), (512, 340)), ((192, 108), (192, 108))],
+    [
+        ((1024, 576), (512, 288)),
+        ((640, 640), (512, 512)),
+        ((540, 960), (288, 512)),
+        ((768, 510), (512, 340)),
+        ((192, 108), (192, 108)),
+    ],
 )
 def test_a_preview_is_small_and_of_even_size(size, small):
     assert preview.small_size(Resolution(*size)) == Resolution(*small)
