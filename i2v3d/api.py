@@ -157,6 +157,7 @@ class Shot:
         jobs: int | None = None,
         force: Iterable[str] = (),
         until: str | None = None,
+        report: bool = True,
     ) -> Build:
         """Builds what is not up to date and returns the result.
 
@@ -166,6 +167,7 @@ class Shot:
             jobs: CPU cores to use; all without.
             force: Steps or stages to run even if up to date.
             until: Last step or stage to build; later ones are left out.
+            report: Whether the page about the build is written, too.
 
         Raises:
             StageError: A step failed; what finished is kept, and the next build goes on from there.
@@ -175,7 +177,7 @@ class Shot:
         from i2v3d.report.after_build import finishers
 
         project = Project(
-            replace(self.options, jobs=jobs, force=tuple(force), until=until),
+            replace(self.options, jobs=jobs, force=tuple(force), until=until, no_report=not report),
             self.project.loaded,
             self.project.loaded_at_ns,
         )
@@ -184,7 +186,7 @@ class Shot:
             for problem in self.warnings:
                 print(problem_text(problem))  # noqa: T201 - progress, as asked for
         with _readable(self.project.loaded.locate):
-            result = project.build(listener, finishers(self.project.loaded))
+            result = project.build(listener, finishers(self.project.loaded, with_report=report))
             for error in result.failures.values():
                 raise error
         return Build(self.name, self.out_dir, self.scene.output.fps, result)

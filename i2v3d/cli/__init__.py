@@ -18,6 +18,7 @@ from i2v3d.cli.cameras import cameras
 from i2v3d.cli.lock import verify
 from i2v3d.cli.machine import backends, doctor, stages
 from i2v3d.cli.start import init, schema, validate
+from i2v3d.cli.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +29,22 @@ def main(debug: bool) -> None:
     # `--debug` is read where errors are caught: see `run`.
 
 
-for _command in (init, validate, graph, plan, build, explain, stages, backends, schema, doctor, cameras, cache, verify):
+for _command in (
+    init,
+    validate,
+    graph,
+    plan,
+    build,
+    explain,
+    stages,
+    backends,
+    schema,
+    doctor,
+    cameras,
+    cache,
+    verify,
+    watch,
+):
     main.add_command(_command)
 
 

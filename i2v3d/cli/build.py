@@ -61,6 +61,7 @@ def plan(**options: Any) -> None:
 @with_lock
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
+@click.option("--no-report", is_flag=True, help="Write no report.html, and draw nothing for it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
 def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
@@ -75,6 +76,7 @@ def build(progress: str, **options: Any) -> None:
     from i2v3d.report.after_build import finishers
     from i2v3d.report.progress import watch
     from i2v3d.report.tables import result_text
+    from i2v3d.report.watch_text import preview_text
     from i2v3d.report.weights_text import licence_notes
 
     project = open_project(options)
@@ -83,9 +85,12 @@ def build(progress: str, **options: Any) -> None:
     for note in licence_notes(project.weights):
         click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        result = project.build(on_event, finishers(project.loaded))
+        chosen_finishers = () if chosen.preview else finishers(project.loaded, with_report=not chosen.no_report)
+        result = project.build(on_event, chosen_finishers)
     if progress != "json":
         click.echo(result_text(result, project.out_dir))
+        if chosen.preview:
+            click.echo(f"a preview: {preview_text(project.loaded)}")
     sys.exit(exit_code_of(result))
 
 

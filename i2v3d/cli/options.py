@@ -48,6 +48,7 @@ def with_selection(command: Command) -> Command:
         click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if up to date."),
         click.option("--only", multiple=True, metavar="STEP", help="Only this stage or step and what it needs."),
         click.option("--until", metavar="STEP", help="Stop after this stage or step."),
+        click.option("--preview", is_flag=True, help="Only the fast preview: the render, small, every fourth frame."),
     ):
         command = option(command)
     return command

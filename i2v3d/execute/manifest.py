@@ -144,6 +144,7 @@ def _spec_section(project: Project, read: Mapping[Path, str], out_dir: Path) -> 
         variables=FileDigest(path=relative_path(variables, out_dir), digest=read[variables]) if variables else None,
         variant=options.variant,
         profile=options.profile,
+        report=not options.no_report,
         allow_paths=tuple(relative_path(path, out_dir) for path in options.allow_paths),
     )
 

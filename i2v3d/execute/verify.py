@@ -99,6 +99,7 @@ def options_of(
         profile=said.profile,
         allow_paths=allow_paths,
         out=folder,
+        no_report=not said.report,
     )
     if said.variables is None:
         return options

@@ -54,6 +54,7 @@ class SpecSection(Section):
     variables: FileDigest | None = Field(None, description="File of template variables of `--vars`.")
     variant: str | None = Field(None, description="Chosen variant.")
     profile: str | None = Field(None, description="Profile of `--profile`.")
+    report: bool = Field(True, description="False with `--no-report`: without the steps that only the page shows.")
     allow_paths: tuple[str, ...] = Field((), description="Folders of `--allow-path`, relative to build.json.")
 
 
