@@ -179,13 +179,15 @@ class Project:
         return weights_of(self.graph, self.loaded.scene)
 
     def check_requirements(self) -> None:
-        """Makes sure that every step which will or may run has its libraries, weights and device.
+        """Makes sure that every step is as locked, and that those which will or may run have what they need.
 
         Raises:
-            MissingBackendError: With everything that is missing, before any step runs.
+            LockError: See `check_lock`.
+            MissingBackendError: With every library, weights and device that is missing, before any step runs.
         """
         from i2v3d.execute.requirements import check_requirements
 
+        self.check_lock()
         check_requirements(self)
 
     def check_lock(self) -> None:
@@ -238,7 +240,6 @@ class Project:
         from i2v3d.execute.fastpath import FastPath
         from i2v3d.execute.manifest import manifest_writer
 
-        self.check_lock()
         self.check_requirements()
         # A part of a build, or a preview, is nothing to lock: it leaves the manifest of the whole as it is.
         is_part = self.options.until or self.options.only or self.options.preview

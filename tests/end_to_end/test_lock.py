@@ -204,3 +204,22 @@ def test_a_lock_is_written_again_without_running_a_step(project):
     assert "0 steps run" in i2v3d("build", project / "scene.yaml").stdout
     assert manifest.is_file()
     assert "up to date" in i2v3d("build", project / "scene.yaml").stdout
+
+
+def test_a_preview_has_no_lock_and_touches_none(project):
+    manifest = project / "out" / "small" / "build.json"
+    before = manifest.read_bytes()
+    i2v3d("build", project / "scene.yaml", "--preview")
+    assert manifest.read_bytes() == before
+    run = i2v3d("build", project / "scene.yaml", "--preview", "--locked", check=False)
+    assert run.returncode == 2
+    assert "leave out --locked or --preview" in run.stderr
+
+
+def test_whether_there_was_a_report_is_no_drift(project):
+    assert "would be made as they were" in verify(project).stdout
+    i2v3d("build", project / "scene.yaml", "--locked", "--no-report")
+    run = verify(project)
+    assert run.returncode == 0, run.stdout
+    i2v3d("build", project / "scene.yaml", "--locked")
+    assert verify(project).returncode == 0
