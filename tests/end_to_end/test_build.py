@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
 # A .blend's bytes differ between equal runs (Blender's own doing); its truth is the scene cache.
 # What lies beside a result tells when and how it was built.
-VOLATILE = {"scene.blend", "build.json"}
+VOLATILE = {"scene.blend", "build.json", "report.html"}
 
 
 def digests(folder: Path) -> dict[str, str]:
