@@ -32,6 +32,7 @@ METRICS = (
     "frame_consistency",
     "clip_i",
     "d_rmse",
+    "d_rmse_to_scene",
     "silhouette_iou",
     "warp_error",
     "seam_jump",
