@@ -1,4 +1,4 @@
-"""The frames of a clip in groups: each is measured by a step of its own, so that an edit measures only what it changed."""
+"""The frames of a clip in groups: a step of its own measures each, so that an edit measures only what it changed."""
 
 from __future__ import annotations
 

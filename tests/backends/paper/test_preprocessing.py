@@ -76,7 +76,7 @@ def test_batches_hold_every_picture_once(tmp_path):
     ],
 )
 def test_settings_that_are_not_followed_are_told(changes, told, tmp_path):
-    with pytest.raises(StageError, match="preprocessor_config.json") as refused:
+    with pytest.raises(StageError, match=r"preprocessor_config\.json") as refused:
         preprocessing(tmp_path, "clip", {**CLIP_PREPROCESSING, **changes})
     assert told in refused.value.message
     assert refused.value.field == "clip"
