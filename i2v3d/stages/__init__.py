@@ -40,6 +40,11 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "embed_frames",
+    "appearance",
+    "compare_depth",
+    "depth_agreement",
+    "read_video",
     "measure",
     "evaluate",
 )
