@@ -17,6 +17,7 @@ from i2v3d.backends.memory import plan_embeddings
 from i2v3d.backends.paper.kept_models import KeptModels, identity_of
 from i2v3d.backends.paper.loading import load_part
 from i2v3d.backends.paper.preprocessing import Preprocessing, read_preprocessing
+from i2v3d.backends.paper.single_precision import single_precision
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 
@@ -46,7 +47,7 @@ class ClipEmbedder:
         _check_size(encoder, preprocessing)
         at_once = plan_embeddings(opened.vram_gb).at_once
         for batch in preprocessing.batches(pictures, at_once):
-            with torch.no_grad():
+            with single_precision():
                 embeds = encoder(pixel_values=torch.from_numpy(batch).to(device)).image_embeds
             yield from functional.normalize(embeds.float(), dim=-1).cpu().numpy()
 

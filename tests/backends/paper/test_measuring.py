@@ -133,3 +133,11 @@ def test_another_model_is_refused_by_its_name(pictures, own_files):
     swapped = ModelFiles({"clip": own_files.folders["depth_anything"]}, "fp32")
     with pytest.raises(StageError, match="DepthAnythingForDepthEstimation, where CLIPModel is needed"):
         embedded(pictures, swapped)
+
+
+def test_precision_is_as_before_after_measuring(pictures, files, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    embedded(pictures, files)
+    estimated(pictures, files)
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.is_grad_enabled()
