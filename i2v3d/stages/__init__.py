@@ -44,6 +44,9 @@ PIPELINE_ORDER = (
     "appearance",
     "compare_depth",
     "depth_agreement",
+    "read_video",
+    "measure",
+    "evaluate",
 )
 
 

@@ -163,6 +163,7 @@ def generate_pictures(
             control=DepthControl(frames.depth),
             batch=memory.source_batch,
             control_every=task.sampling.control_every,
+            on_share=lambda share: progress(_ENCODED + (_INVERTED - _ENCODED) * share, "inverting"),
         )
         progress(_INVERTED, "generating")
         latents = sample_keyframes(

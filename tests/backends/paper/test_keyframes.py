@@ -357,6 +357,10 @@ def test_windows_wider_than_the_clip_are_one_window(task, backend):
 
 
 def test_progress_goes_up_to_its_end(task, backend):
-    shares = []
-    backend.generate(task, lambda share, message: shares.append(share))
+    told = []
+    backend.generate(task, lambda share, message: told.append((share, message)))
+    shares = [share for share, _ in told]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] >= 0.9
+    steps = task.sampling.steps
+    assert [message for _, message in told].count("inverting") >= steps
+    assert [message for _, message in told].count("generating") >= steps
