@@ -100,6 +100,29 @@ def test_each_interval_is_measured_by_itself_and_only_when_it_changed(built):
     assert not {"embed_frames[photo]", "embed_frames[0-4]"} & measured
 
 
+def test_the_metrics_of_the_build_hold_those_of_models(built):
+    i2v3d("build", built[0])
+    document = json.loads((built[0].parent / "out" / "small" / "metrics.json").read_text())
+    found = document["metrics"]
+    assert (found["clip_i"]["backend"], found["d_rmse"]["backend"]) == ("clip", "depth_anything")
+    assert len(found["clip_i"]["frames"]) == len(found["d_rmse_to_scene"]["frames"]) == 9
+    assert found["frame_consistency"]["frames"][0] is None
+    # The first frame is the photo, but for what profile draft improves.
+    assert found["clip_i"]["frames"][0] > 0.99
+    assert 0 <= found["d_rmse"]["value"] <= found["d_rmse_to_scene"]["value"] <= 0.5
+    assert not {"clip_i", "d_rmse"} & set(document["missing"])
+    first_row = (built[0].parent / "out" / "small" / "metrics.csv").read_text().splitlines()[0]
+    assert {"frame_consistency", "clip_i", "d_rmse", "d_rmse_to_scene"} <= set(first_row.split(","))
+
+
+def test_metrics_that_nobody_asked_for_are_missing_with_the_way_to_have_them(tmp_path):
+    file = write_spec(tmp_path, SPEC)
+    i2v3d("build", file)
+    missing = json.loads((tmp_path / "out" / "small" / "metrics.json").read_text())["missing"]
+    assert missing["clip_i"] == "needs a model: `backends: {appearance: clip}`, or `--with clip`"
+    assert {"frame_consistency", "d_rmse", "d_rmse_to_scene"} <= set(missing)
+
+
 def test_forced_steps_give_the_same_values(built):
     ran = steps_that_ran(built[0], "--force", "embed_frames", "--force", "compare_depth")
     # Equal embeddings and errors: what reads them is up to date.
