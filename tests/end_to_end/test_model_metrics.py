@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -128,6 +130,41 @@ def test_forced_steps_give_the_same_values(built):
     # Equal embeddings and errors: what reads them is up to date.
     assert not {"appearance", "depth_agreement"} & ran
     assert {"embed_frames[photo]", "compare_depth[4-8]"} <= ran
+
+
+def write_noise(file, count):
+    """Writes a video of the small scene's size that shows nothing."""
+    rng = np.random.default_rng(0)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = *SPEC["output"]["size"], "yuv420p"
+        for _ in range(count):
+            pixels = rng.integers(0, 256, (stream.height, stream.width, 3)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def test_any_video_is_measured_by_the_same_models(built, tmp_path):
+    file, _ = built
+    write_noise(tmp_path / "noise.mp4", 9)
+    asked = ("--with", "clip", "--with", "depth_anything", "--format", "json", "--out", tmp_path / "metrics.json")
+    i2v3d("eval", file, "--video", tmp_path / "noise.mp4", "--video", file.parent / "out/small/render.mp4", *asked)
+    clips = json.loads((tmp_path / "metrics.json").read_text())["clips"]
+    result, noise, render = (clips[name]["metrics"] for name in ("result", "noise", "render"))
+    own = json.loads((file.parent / "out" / "small" / "metrics.json").read_text())["metrics"]
+    assert {name: result[name]["value"] for name in result} == {name: own[name]["value"] for name in own}
+    assert noise["clip_i"]["value"] < result["clip_i"]["value"] - 0.05
+    assert noise["d_rmse"]["value"] > 3 * render["d_rmse"]["value"]
+    assert render["d_rmse"]["value"] < 0.05  # but for what encoding loses
+
+
+def test_asking_on_the_command_line_for_a_model_that_is_not_here_is_told(bare):
+    pytest.importorskip("torch", reason="else that is what is missing")
+    write_spec(bare.parent, SPEC)
+    run = i2v3d("eval", bare, "--with", "depth_anything", check=False)
+    assert run.returncode == 3
+    assert "the weights of `depth_anything`" in run.stderr
+    assert "clip" not in run.stderr
 
 
 def test_a_scene_that_asks_for_nothing_needs_nothing(bare):
