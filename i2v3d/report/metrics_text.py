@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PLOT_WIDTH = 24
-_WAYS = {"higher": "higher", "lower": "lower"}
 
 
 def sparkline(values: Sequence[float | None], width: int = _PLOT_WIDTH) -> str:
@@ -52,7 +51,7 @@ def metrics_text(metrics: ClipMetrics) -> str:
         (
             one.name,
             value_text(one),
-            _WAYS[one.better],
+            one.better,
             "" if one.worst_frame is None else f"{one.worst_frame} ({_with_unit(one, one.frames[one.worst_frame])})",
             sparkline(one.frames),
         )
@@ -77,7 +76,7 @@ def comparison_text(clips: Mapping[str, ClipMetrics]) -> str:
             "-" if one is None else value_text(one) + ("  *" if is_contest and one.value == best else "")
             for one in found
         ]
-        rows.append((name, _WAYS[some.better], *cells))
+        rows.append((name, some.better, *cells))
     nowhere = {
         name: reason for metrics in clips.values() for name, reason in metrics.missing.items() if name not in names
     }
