@@ -111,8 +111,12 @@ def test_no_pictures_are_no_work(backend, files):
 
 
 def test_a_clip_that_lies_as_the_image_encoder_alone_is_read_too(pictures, files, own_files):
-    encoder = transformers.CLIPVisionModelWithProjection.from_pretrained(files.folders["clip"])
-    encoder.save_pretrained(own_files.folders["clip"])
+    whole = transformers.CLIPModel.from_pretrained(files.folders["clip"])
+    config = transformers.CLIPVisionConfig(**{**whole.config.vision_config.to_dict(), "projection_dim": 24})
+    alone = transformers.CLIPVisionModelWithProjection(config)
+    alone.vision_model.load_state_dict(whole.vision_model.state_dict())
+    alone.visual_projection.load_state_dict(whole.visual_projection.state_dict())
+    alone.save_pretrained(own_files.folders["clip"])
     assert np.array_equal(embedded(pictures, own_files), embedded(pictures, files))
 
 
