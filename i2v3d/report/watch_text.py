@@ -89,7 +89,7 @@ def full_text(state: WatchState) -> str:
 def preview_text(loaded: LoadedScene) -> str:
     """Returns what a preview of this scene shows, and what it does not."""
     scene = loaded.scene
-    size = small_size(scene.output.size)
+    size = small_size(scene)
     text = f"the render at {size.width}x{size.height}, every {EVERY}th frame"
     makers = _generative(scene)
     if makers:
