@@ -114,6 +114,7 @@ if (sceneView && data.view) {
       if (state.through) lookThrough(frame);
       renderer.render(world, state.through ? through : orbit);
       sceneView.dataset.frame = frame;
+      sceneView.dataset.through = state.through;
     };
     const ask = () => { if (!waiting) { waiting = true; requestAnimationFrame(render); } };
     const fit = () => {
@@ -149,7 +150,7 @@ if (sceneView && data.view) {
   };
 
   const drawnPath = (three, poses, places, reach) => {
-    const group = new three.Group(), size = reach * 0.09;
+    const group = new three.Group(), size = reach * 0.065;
     const line = (points, colour, kind = three.LineSegments) => {
       const geometry = new three.BufferGeometry();
       geometry.setAttribute("position", new three.Float32BufferAttribute(points, 3));
