@@ -36,6 +36,7 @@ OBJECT_COLOURS: tuple[Rgb, ...] = (
 UNOBSERVED: Rgb = (255, 0, 106)
 
 _FIRST_OBJECT_ID = 2
+_FLOW_POWER = 0.4  # below 1, so that what moves slowly beside something quick shows, too
 
 
 def object_colour(index: int) -> Rgb:
@@ -66,8 +67,7 @@ def flow_colours(flow_px: Array, longest_px: float) -> Array:
         longest_px: Length that has full brightness.
     """
     length = np.sqrt(np.square(flow_px).sum(axis=2))
-    # The root: short ways show, too.
-    value = 127.5 * np.sqrt(np.minimum(length / np.float32(max(longest_px, 1e-6)), 1))
+    value = 127.5 * np.minimum(length / np.float32(max(longest_px, 1e-6)), 1) ** np.float32(_FLOW_POWER)
     per_length = value / np.maximum(length, np.float32(1e-6))
     picture = np.empty((*length.shape, 3), np.uint8)
     for channel in range(3):

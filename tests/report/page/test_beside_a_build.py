@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from i2v3d.execute.project import ProjectOptions, open_project
+
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
 
@@ -12,6 +14,19 @@ def test_it_is_written_beside_the_video_and_stays_small(built):
     assert built.page.is_file()
     assert 500_000 < built.page.stat().st_size < 8_000_000
     assert [file.name for file in built.out.glob(".report*")] == []
+
+
+def test_a_video_that_is_too_much_for_a_page_plays_from_beside_it(built, monkeypatch):
+    from i2v3d.report.page import assemble
+
+    monkeypatch.setattr(assemble, "_MOST_PAGE_BYTES", 1000)
+    project, pages = open_project(ProjectOptions(built.folder)), []
+    project.build(
+        lambda event: None, (lambda finished: pages.append(assemble.page_html(finished, project.loaded)) or (),)
+    )
+    assert 'src="video.mp4"' in pages[0]
+    assert "data:video/mp4" not in pages[0]
+    assert "data:video/mp4" in built.page.read_text()
 
 
 def test_a_second_build_does_nothing_and_leaves_it(built):
