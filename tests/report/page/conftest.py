@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from i2v3d.execute.environment import find_browser
+from i2v3d.execute.project import ProjectOptions, open_project
+from i2v3d.report.page import page_html
 from tests.browser import Browser
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,6 +43,16 @@ SPEC = {
     "camera": [{"at": 0}, {"at": 12, "orbit": {"around": f"rocket {EVIL}", "azimuth": "6deg"}}],
     "keyframes": {"every": 6},
 }
+
+
+def page_of(built: Built, **options: str) -> str:
+    """Returns the page as another program than the command line asks for it."""
+    # The same scene by other options, so that the command line's own no-op is not this build.
+    project, pages = open_project(ProjectOptions(built.folder, overrides=("seed=1",))), []
+    project.build(
+        lambda event: None, (lambda finished: pages.append(page_html(finished, project.loaded, **options)) or (),)
+    )
+    return pages[0]
 
 
 @dataclass(frozen=True)

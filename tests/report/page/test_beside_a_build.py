@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from i2v3d.execute.project import ProjectOptions, open_project
+from tests.report.page.conftest import page_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
@@ -20,12 +20,9 @@ def test_a_video_that_is_too_much_for_a_page_plays_from_beside_it(built, monkeyp
     from i2v3d.report.page import assemble
 
     monkeypatch.setattr(assemble, "_MOST_PAGE_BYTES", 1000)
-    project, pages = open_project(ProjectOptions(built.folder)), []
-    project.build(
-        lambda event: None, (lambda finished: pages.append(assemble.page_html(finished, project.loaded)) or (),)
-    )
-    assert 'src="video.mp4"' in pages[0]
-    assert "data:video/mp4" not in pages[0]
+    page = page_of(built)
+    assert 'src="video.mp4"' in page
+    assert "data:video/mp4" not in page
     assert "data:video/mp4" in built.page.read_text()
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from i2v3d.execute.project import ProjectOptions, open_project
-from tests.report.page.conftest import EVIL
+from tests.report.page.conftest import EVIL, page_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
@@ -147,15 +147,17 @@ def test_keys_step_jump_and_play(page):
 
 
 def test_it_plays_at_the_rate_of_the_clip(page):
-    # A second of 24 frames: what was shown at its end does not depend on how quick the machine is.
-    told = page.js(
-        "new Promise((done) => { const seen = []; Clock.follow((frame) => seen.push([performance.now(), frame]));"
-        " Clock.toggle(); setTimeout(() => { Clock.toggle(); done(seen); }, 450); })"
+    # A machine that is busy skips frames, but the one that is shown is always the one of that moment.
+    begun, told = page.js(
+        "new Promise((done) => { const seen = []; Clock.toggle(); const begun = performance.now();"
+        " Clock.follow((frame) => seen.push([performance.now(), frame]));"
+        " const end = () => { if (seen.length < 8) return setTimeout(end, 50); Clock.toggle(); done([begun, seen]); };"
+        " setTimeout(end, 400); })"
     )
     steps = [(at, frame) for (_, before), (at, frame) in pairwise(told) if frame != before]
-    assert len(steps) >= 4
-    (begun, first), (ended, last) = steps[0], steps[-1]
-    assert (last - first) / (ended - begun) * 1000 == pytest.approx(24, rel=0.3)
+    late = [((at - begun) * 24 / 1000 - frame + 6.5) % 13 - 6.5 for at, frame in steps]
+    assert len(steps) >= 3
+    assert sorted(map(abs, late))[len(late) // 2] < 2, late
 
 
 def test_the_scrubber_and_a_keyframe_go_to_their_frames(page):
@@ -265,16 +267,9 @@ def test_a_page_of_a_build_that_made_little_says_what_is_missing(open_page, buil
 
 
 def test_a_live_page_may_run_the_script_it_is_given_and_no_other(open_page, built, tmp_path):
-    from i2v3d.report.page import page_html
-
-    project, pages = open_project(ProjectOptions(built.folder)), []
-    script = "document.documentElement.dataset.live = 'yes';"
-    project.build(
-        lambda event: None,
-        (lambda finished: pages.append(page_html(finished, project.loaded, live_reload=script)) or (),),
-    )
+    page_text = page_of(built, live_reload="document.documentElement.dataset.live = 'yes';")
     file = tmp_path / "live.html"
-    file.write_text(pages[0].replace("</body>", "<script>document.title = 'let in'</script></body>"), encoding="utf-8")
+    file.write_text(page_text.replace("</body>", "<script>document.title = 'let in'</script></body>"), encoding="utf-8")
     page = open_page(file.as_uri())
     assert page.js("document.documentElement.dataset.live") == "yes"
     assert page.js("document.title") == "small \u2013 i2v3d report"
