@@ -40,13 +40,18 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "embed_frames",
+    "appearance",
+    "compare_depth",
+    "depth_agreement",
+    "read_video",
+    "measure",
+    "evaluate",
     "drawing_scale",
     "draw_photo",
     "draw_scene",
     "draw_passes",
     "draw_result",
-    "measure",
-    "evaluate",
 )
 
 
