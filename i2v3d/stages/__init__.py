@@ -53,6 +53,11 @@ PIPELINE_ORDER = (
     "draw_result",
     "measure",
     "evaluate",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
 )
 
 
