@@ -66,18 +66,20 @@ def metric_rows(metrics: ClipMetrics) -> tuple[MetricRow, ...]:
     for one in sorted(metrics.measured.values(), key=lambda one: order.get(one.name.partition("[")[0], len(order))):
         kind, worst = kind_of(one.name), one.worst_frame
         digits = kind.digits if kind is not None else _DIGITS
-        known = [value for value in one.frames if value is not None]
+        # Noise below the digits that mean something would fill a plot of its own.
+        values = tuple(None if value is None else round(value, digits) for value in one.frames)
+        known = [value for value in values if value is not None]
         rows.append(
             MetricRow(
                 one,
-                title=kind.title if kind is not None else one.name,
+                title=kind.title[:1].upper() + kind.title[1:] if kind is not None else one.name,
                 about=one.name.partition("[")[2].removesuffix("]"),
                 explanation=kind.explanation if kind is not None else "",
                 value=f"{one.value:.{digits}f}",
                 worst=None if worst is None else (worst, f"{one.frames[worst]:.{digits}f}"),
-                plot=plot(one.frames) if len(known) > 1 else None,
+                plot=plot(values) if len(known) > 1 else None,
                 range=(f"{min(known, default=0):.{digits}f}", f"{max(known, default=0):.{digits}f}"),
-                values=tuple(None if value is None else round(value, digits) for value in one.frames),
+                values=values,
                 digits=digits,
             )
         )
