@@ -87,7 +87,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
 
 def measuring_nodes(scene: Scene, results: Sequence[OutputRef], label: str = "") -> Iterator[Node]:
     """Yields one node for each group of frames of a clip; `label` tells clips of one scene apart."""
-    count = scene.output.frame_count
+    count = len(results)
     for first in range(0, count, GROUP):
         last = min(first + GROUP, count) - 1
         around = range(max(0, first - 1), min(count, last + 2))
