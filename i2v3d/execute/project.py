@@ -243,7 +243,7 @@ def load_spec(options: ProjectOptions) -> LoadedScene:
     return load_scene(
         options.spec_file,
         overrides=options.overrides,
-        variables=_read_variables(options.variables),
+        variables=read_variables(options.variables),
         variant=options.variant,
         profile=options.profile,
         allow_paths=options.allow_paths,
@@ -256,7 +256,7 @@ def open_project(options: ProjectOptions) -> Project:
     return Project(options, load_spec(options), loaded_at_ns)
 
 
-def _read_variables(file: Path | None) -> Mapping[str, Any] | None:
+def read_variables(file: Path | None) -> Mapping[str, Any] | None:
     if file is None:
         return None
     import yaml

@@ -7,10 +7,11 @@ thread, so that equal frames give equal bytes on any number of cores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,19 +93,25 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     if not pictures:
         raise StageError("there is no frame to encode")
     outputs = Outputs(Video(work.output("video")))
-    _encode(pictures, params, outputs.video, work)
+
+    def frames() -> Iterator[Array]:
+        for index, picture in enumerate(pictures):
+            yield picture.read()
+            work.progress((index + 1) / len(pictures))
+
+    encode_frames(frames(), outputs.video.path, params)
     return outputs
 
 
-def _encode(pictures: list[Image], params: Params, video: Video, work: WorkDir) -> None:
+def encode_frames(frames: Iterable[Array], path: Path, params: Params) -> None:
+    """Writes sRGB frames, uint8 (height, width, 3) of one even size, at least one, as a video."""
     import av
 
-    height, width = pictures[0].read().shape[:2]
     # `bitexact` leaves the library's version out of the file.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
-    with av.open(str(video.path), "w", format="mp4", options=options) as container:
+    with av.open(str(path), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=Fraction(params.fps).limit_denominator(_RATE_DENOMINATOR))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE
@@ -117,12 +124,13 @@ def _encode(pictures: list[Image], params: Params, video: Video, work: WorkDir) 
             # Without it x264's bytes differ between processors, and with AVX-512 from one process to the next.
             "x264-params": "cpu-independent=1",
         }
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(planes_of(picture.read()), format="yuv420p")
+        for index, pixels in enumerate(frames):
+            if index == 0:
+                stream.height, stream.width = pixels.shape[:2]
+            frame = av.VideoFrame.from_ndarray(planes_of(pixels), format="yuv420p")
             frame.pts = index
             frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
             container.mux(stream.encode(frame))
-            work.progress((index + 1) / len(pictures))
         container.mux(stream.encode(None))
 
 
