@@ -178,7 +178,9 @@ class Matrix:
                 if name in seconds:
                     store.state.set_duration(f"{member.name}/{step}", seconds[name])
         missing = {*work.failures, *work.skipped}
-        return MatrixResult(tuple(self._finished(member, work, missing, on_event, finishers) for member in self.members), work)
+        return MatrixResult(
+            tuple(self._finished(member, work, missing, on_event, finishers) for member in self.members), work
+        )
 
     def _finished(
         self,
@@ -301,7 +303,8 @@ def _fields_of_variant(member: Member) -> list[str]:
 
 
 def _parsed(sweeps: Sequence[str]) -> tuple[Sweep, ...]:
-    found, problems = [], []
+    found: list[Sweep] = []
+    problems: list[Problem] = []
     for number, text in enumerate(sweeps, start=1):
         try:
             found.append(parse_sweep(text, number))

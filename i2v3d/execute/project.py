@@ -257,6 +257,11 @@ def open_project(options: ProjectOptions) -> Project:
 
 
 def read_variables(file: Path | None) -> Mapping[str, Any] | None:
+    """Returns the template variables in a YAML file, None without a file.
+
+    Raises:
+        UsageError: It can't be read, or is no mapping.
+    """
     if file is None:
         return None
     import yaml

@@ -34,9 +34,7 @@ def contact_sheet(clips: Sequence[Clip], columns: int = _COLUMNS) -> Array:
     height = round(_CELL_WIDTH * max(clip.size.height / clip.size.width for clip in clips))
     height = max(min(height, 2 * _CELL_WIDTH), 4 * _LINE)
     left = _LABEL_WIDTH + 2 * _GAP
-    sheet = np.empty(
-        (_HEADER + len(clips) * (height + _GAP), left + columns * (_CELL_WIDTH + _GAP), 3), np.uint8
-    )
+    sheet = np.empty((_HEADER + len(clips) * (height + _GAP), left + columns * (_CELL_WIDTH + _GAP), 3), np.uint8)
     sheet[:] = PAPER
     for row, clip in enumerate(clips):
         frames = read_frames(clip, [clip.frame_at(time_s) for time_s in times_s])

@@ -45,7 +45,7 @@ def grid_frames(clips: Sequence[Clip]) -> Iterator[Array]:
     fps = max(clip.fps for clip in clips)
     count = max(math.ceil(clip.duration_s * fps - 1e-6) for clip in clips)
     height, width = cell_size(clips)
-    rows, columns = grid_shape(len(clips))
+    _, columns = grid_shape(len(clips))
     ground = _ground(clips, height, width)
     sources = [read_frames(clip, [clip.frame_at(index / fps) for index in range(count)]) for clip in clips]
     shown: list[Array | None] = [None] * len(clips)

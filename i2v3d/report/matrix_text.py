@@ -77,7 +77,10 @@ def matrix_result_text(matrix: Matrix, result: MatrixResult, files: Sequence[Pat
     total = f"{count_text(len(ran), 'step')} ran"
     if several:
         total += f" for {uses} of the members ({len(several)} shared)"
-    lines = [columns_text(rows), f"{matrix.scene}: {total}, {duration_text(seconds)} of work, {len(work.reused)} reused"]
+    lines = [
+        columns_text(rows),
+        f"{matrix.scene}: {total}, {duration_text(seconds)} of work, {len(work.reused)} reused",
+    ]
     bad = [one for one in result.members if one.status != "built"]
     if bad:
         lines.append(f"{len(bad)} of {count_text(len(result.members), 'member')} not built")
