@@ -19,7 +19,7 @@ from i2v3d.execute.events import Event, OnEvent, StepFailed, StepFinished, StepW
 from i2v3d.execute.project import Project, ProjectOptions, load_spec, open_project, read_variables
 from i2v3d.plan.merge import MergedGraph, merge_graphs
 from i2v3d.spec.load import variant_names
-from i2v3d.spec.matrix import MemberSpec, Sweep, members_of, parse_sweep, parse_variants, refuse_same_names
+from i2v3d.spec.matrix import BASE, MemberSpec, Sweep, members_of, parse_sweep, parse_variants, refuse_same_names
 
 if TYPE_CHECKING:
     from i2v3d.execute.build import BuildResult
@@ -112,6 +112,8 @@ class Matrix:
                 graphs[member.name] = member.project.graph
             except SpecError as error:
                 raise told_of(error, [member.name], len(self.members)) from error
+            except MissingBackendError as error:
+                raise MissingBackendError(f"{member.name}: {error.message}", hint=error.hint) from error
         return merge_graphs(f"{self.scene}-{MATRIX_FOLDER}", graphs, self.members[0].project.store)
 
     def plan(self) -> Plan:
@@ -134,7 +136,8 @@ class Matrix:
                 for path in specs[group[0]].swept
                 if any(specs[name].swept[path] != specs[group[0]].swept[path] for name in group)
             ]
-            for name in group:
+            is_of_variants = len({specs[name].variant for name in group}) > 1
+            for name in group if is_of_variants else ():
                 paths += _fields_of_variant(by_name[name])
             found.append((group, tuple(dict.fromkeys(paths))))
         return tuple(found)
@@ -258,7 +261,7 @@ def open_matrix(options: ProjectOptions, chosen: MatrixOptions) -> Matrix:
             members.append(member)
         except SpecError as error:
             for problem in error.problems:
-                problems.setdefault(_of_sweep(problem, len(options.overrides)), {})[spec.suffix or "base"] = None
+                problems.setdefault(_of_sweep(problem, len(options.overrides)), {})[spec.suffix or BASE] = None
     if problems:
         raise SpecError(tuple(_told(problem, list(names), len(specs)) for problem, names in problems.items()))
     root = options.out or options.spec_file.parent / "out"
@@ -279,13 +282,13 @@ def _opened(options: ProjectOptions, spec: MemberSpec) -> tuple[Member, str]:
     own = replace(options, variant=spec.variant, overrides=(*options.overrides, *spec.overrides), force=())
     project = open_project(own)
     loaded = project.loaded
-    scene = loaded.scene.name.removesuffix(f"-{spec.variant}") if spec.variant else loaded.scene.name
+    scene = loaded.scene.title or loaded.scene.name
     name = f"{scene}-{spec.suffix}" if spec.suffix else scene
     if options.out is not None:
         own = replace(own, out=options.out / name)
     elif spec.swept:
         own = replace(own, out=options.spec_file.parent / "out" / name)
-    named = replace(loaded, scene=replace(loaded.scene, name=name))
+    named = replace(loaded, scene=replace(loaded.scene, name=name, title=scene))
     return Member(name, spec, replace(project, options=own, loaded=named)), scene
 
 

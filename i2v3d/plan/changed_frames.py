@@ -37,7 +37,7 @@ def changed_frames(old: Scene, new: Scene) -> tuple[int, int] | None:
 
 
 def _without_keys(scene: Scene) -> Scene:
-    return replace(scene, name="", camera_path=(), motion={})
+    return replace(scene, name="", title="", camera_path=(), motion={})
 
 
 def _carries_over(scene: Scene) -> bool:

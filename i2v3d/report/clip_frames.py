@@ -58,7 +58,7 @@ def open_clip(label: str, path: Path) -> Clip:
             size = Resolution(width=stream.codec_context.width, height=stream.codec_context.height)
             count = stream.frames or sum(1 for _ in container.decode(stream))
             rate = stream.average_rate
-    except (OSError, IndexError) as error:  # av's own errors are OSErrors, or ValueErrors for broken data
+    except (OSError, ValueError, IndexError) as error:  # of broken data, av raises ValueErrors
         raise ArtifactError(f"{path.name}: can't be read as a video: {error}") from error
     if not count or not rate:
         raise ArtifactError(f"{path.name}: the video holds no frame")

@@ -115,7 +115,7 @@ def load_scene(
     if scene is None or problems:
         raise SpecError(tuple(in_order(problems)))
     if variant is not None:
-        scene = replace(scene, name=f"{scene.name}-{variant}")
+        scene = replace(scene, name=f"{scene.name}-{variant}", title=scene.name)
     return LoadedScene(
         scene=scene,
         files=tuple(dict.fromkeys([*reading.files, *collector.files_read])),
