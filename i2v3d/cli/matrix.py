@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +25,12 @@ _MATRIX_OPTIONS = (
         help="Build one member for each of these values of a field; several sweeps are combined.",
     ),
     click.option(
+        "--batch",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="Build one member for each of these YAML files of template variables.",
+    ),
+    click.option(
         "--max-members", type=click.IntRange(1), default=64, show_default=True, help="Refuse a larger matrix."
     ),
 )
@@ -38,9 +45,9 @@ def with_matrix(command: Command) -> Command:
 
 def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], MatrixOptions | None]:
     """Returns the options of one build, and those of a matrix when there is to be one."""
-    names = ("variants", "sweeps", "max_members")
+    names = ("variants", "sweeps", "batch", "max_members")
     rest = {name: value for name, value in options.items() if name not in names}
-    if options["variants"] is None and not options["sweeps"]:
+    if options["variants"] is None and not options["sweeps"] and not options["batch"]:
         return rest, None
     from i2v3d.execute.matrix import MatrixOptions
 

@@ -19,7 +19,16 @@ from i2v3d.execute.events import Event, OnEvent, StepFailed, StepFinished, StepW
 from i2v3d.execute.project import Project, ProjectOptions, load_spec, open_project, read_variables
 from i2v3d.plan.merge import MergedGraph, merge_graphs
 from i2v3d.spec.load import variant_names
-from i2v3d.spec.matrix import BASE, MemberSpec, Sweep, members_of, parse_sweep, parse_variants, refuse_same_names
+from i2v3d.spec.matrix import (
+    BASE,
+    MAX_MEMBERS,
+    MemberSpec,
+    Sweep,
+    members_of,
+    parse_sweep,
+    parse_variants,
+    refuse_same_names,
+)
 
 if TYPE_CHECKING:
     from i2v3d.execute.build import BuildResult
@@ -34,11 +43,12 @@ Status = Literal["built", "failed", "not_reached"]
 
 @dataclass(frozen=True)
 class MatrixOptions:
-    """What the command line says of a matrix: `--variants`, each `--sweep`, `--max-members`."""
+    """What the command line says of a matrix: `--batch`, `--variants`, each `--sweep`, `--max-members`."""
 
-    variants: str | None
-    sweeps: tuple[str, ...]
-    max_members: int
+    variants: str | None = None
+    sweeps: tuple[str, ...] = ()
+    batch: tuple[Path, ...] = ()
+    max_members: int = MAX_MEMBERS
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class Matrix:
             try:
                 graphs[member.name] = member.project.graph
             except SpecError as error:
-                raise told_of(error, [member.name], len(self.members)) from error
+                raise self._told(error, member) from error
             except MissingBackendError as error:
                 raise MissingBackendError(f"{member.name}: {error.message}", hint=error.hint) from error
         return merge_graphs(f"{self.scene}-{MATRIX_FOLDER}", graphs, self.members[0].project.store)
@@ -206,6 +216,14 @@ class Matrix:
         result = member.project.build(only_failures, finishers(loaded))
         return MemberResult(member, "built" if result.is_success else "failed", result.failures, result)
 
+    def _told(self, error: SpecError, member: Member) -> SpecError:
+        """Returns the error, its problems told of a member."""
+        problems = (_of_sweep(problem, len(self.options.overrides)) for problem in error.problems)
+        suffix = member.spec.suffix or BASE
+        told = SpecError(tuple(_told(problem, [suffix], len(self.members)) for problem in problems))
+        told.exit_code = error.exit_code
+        return told
+
     def _forced(self) -> tuple[str, ...]:
         """Steps of the merged graph that `--force` names in any member."""
         names: dict[str, None] = {}
@@ -242,16 +260,17 @@ def open_matrix(options: ProjectOptions, chosen: MatrixOptions) -> Matrix:
     """
     if chosen.variants is not None and options.variant is not None:
         raise UsageError("`--variant` and `--variants` can't be combined", hint="`--variants a,b` takes several")
+    if chosen.batch and options.variables is not None:
+        raise UsageError("`--vars` and `--batch` can't be combined", hint="put the values into each file")
     if not options.spec_file.is_file():
         load_spec(options)  # says what is wrong
     sweeps = _parsed(chosen.sweeps)
     variants: tuple[str | None, ...] = (options.variant,)
     if chosen.variants is not None:
-        known = variant_names(
-            options.spec_file, variables=read_variables(options.variables), allow_paths=options.allow_paths
-        )
+        variables = read_variables(next(iter(chosen.batch), options.variables))
+        known = variant_names(options.spec_file, variables=variables, allow_paths=options.allow_paths)
         variants = parse_variants(chosen.variants, known)
-    specs = members_of(variants, sweeps, chosen.max_members)
+    specs = members_of(variants, sweeps, batch=chosen.batch, max_members=chosen.max_members)
     problems: dict[Problem, dict[str, None]] = {}
     members: list[Member] = []
     scene = ""
@@ -270,23 +289,19 @@ def open_matrix(options: ProjectOptions, chosen: MatrixOptions) -> Matrix:
     return Matrix(scene, tuple(members), sweeps, options, out_dir)
 
 
-def told_of(error: SpecError, members: Sequence[str], total: int) -> SpecError:
-    """Returns a SpecError whose problems say which members have them."""
-    told = SpecError(tuple(_told(problem, members, total) for problem in error.problems))
-    told.exit_code = error.exit_code
-    return told
-
-
 def _opened(options: ProjectOptions, spec: MemberSpec) -> tuple[Member, str]:
     """Returns a member, and the name of the scene without its suffix."""
-    own = replace(options, variant=spec.variant, overrides=(*options.overrides, *spec.overrides), force=())
+    overrides = (*options.overrides, *spec.overrides)
+    own = replace(
+        options, variables=spec.variables or options.variables, variant=spec.variant, overrides=overrides, force=()
+    )
     project = open_project(own)
     loaded = project.loaded
     scene = loaded.scene.title or loaded.scene.name
     name = f"{scene}-{spec.suffix}" if spec.suffix else scene
     if options.out is not None:
         own = replace(own, out=options.out / name)
-    elif spec.swept:
+    elif spec.swept or spec.variables:
         own = replace(own, out=options.spec_file.parent / "out" / name)
     named = replace(loaded, scene=replace(loaded.scene, name=name, title=scene))
     return Member(name, spec, replace(project, options=own, loaded=named)), scene

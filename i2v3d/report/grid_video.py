@@ -13,6 +13,7 @@ from i2v3d.report.clip_frames import INK, PAPER, Clip, fitted, label_font, read_
 from i2v3d.stages.encode import Params, encode_frames
 
 MAX_COLUMNS = 4
+_ONE_ROW = 3
 _MAX_WIDTH = 1920
 _MAX_HEIGHT = 2160
 _GAP = 8
@@ -23,7 +24,7 @@ _SMALLEST_CELL = 96
 
 def grid_shape(count: int) -> tuple[int, int]:
     """Returns (rows, columns) for so many clips: nearly square, at most `MAX_COLUMNS` wide."""
-    columns = min(MAX_COLUMNS, math.ceil(math.sqrt(count)))
+    columns = count if count <= _ONE_ROW else min(MAX_COLUMNS, math.ceil(math.sqrt(count)))
     return math.ceil(count / columns), columns
 
 

@@ -119,6 +119,7 @@ def _member(matrix: Matrix, one: MemberResult) -> dict[str, Any]:
     return {
         "name": one.member.name,
         "label": one.member.spec.label,
+        "variables": one.member.spec.variables.name if one.member.spec.variables else None,
         "variant": one.member.spec.variant,
         "swept": dict(one.member.spec.swept),
         "folder": os.path.relpath(one.member.project.out_dir, matrix.out_dir),
@@ -145,10 +146,17 @@ def _csv(document: Mapping[str, Any]) -> str:
     metrics = list(dict.fromkeys(name for member in members for name in member["metrics"]))
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["name", "variant", *swept, "status", "same_clip_as", *metrics])
+    rows.writerow(["name", "variables", "variant", *swept, "status", "same_clip_as", *metrics])
     for member in members:
         values = (shown_value(member["swept"][path]) for path in swept)
         measured = (member["metrics"].get(name, "") for name in metrics)
-        own = [member["name"], member["variant"] or "", *values, member["status"], member["same_clip_as"] or ""]
+        own = [
+            member["name"],
+            member["variables"] or "",
+            member["variant"] or "",
+            *values,
+            member["status"],
+            member["same_clip_as"] or "",
+        ]
         rows.writerow([*own, *measured])
     return text.getvalue()

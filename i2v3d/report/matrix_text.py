@@ -37,6 +37,8 @@ def matrix_plan_text(matrix: Matrix, plan: Plan) -> str:
         lines.append(f"shared: {stages}  {_about(plan.steps[step].expected_s for step in shared)}".rstrip())
     may = sum(plan.steps[step].status == "may_run" for step in coming)
     total = f"{len(coming) - may} steps will run, {may} may, {len(plan.steps) - len(coming)} are up to date"
+    if about := _about(plan.steps[step].expected_s for step in coming):
+        total += f", {about} of work"
     if apart > len(coming):
         total += f"; each member by itself: {apart} instead of {len(coming)}"
     lines.append(f"{matrix.scene}: {count_text(len(matrix.members), 'member')}, {total}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NOT_COMPARED = ("i2v3d", "description", "include", "vars", "variants")
 _DIGITS = 9
 _LONGEST = 60
+_NOTHING = "(none)"
 
 Place = tuple[Path, int, int]
 Kind = Literal["changed", "added", "removed"]
@@ -161,7 +162,9 @@ class _Comparison:
             None if kind == "added" else self.old.place(old_path),
             None if kind == "removed" else self.new.place(new_path),
         )
-        return difference if before or kind != "changed" else replace(difference, old="(none)")
+        if kind != "changed":
+            return difference
+        return replace(difference, old=before or _NOTHING, new=after or _NOTHING)
 
     def _path(self, path: SpecPath, *, is_old: bool) -> SpecPath:
         """Returns the path as a spec writes it: without steps that only the model has."""

@@ -1,4 +1,4 @@
-"""A matrix of scenes out of one spec: its variants, times the values of each sweep, every member named.
+"""A matrix of scenes out of one spec: files of variables, times variants, times the values of each sweep.
 
 Pure: from texts of the command line to named overrides, no file is read here.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,12 +43,14 @@ class MemberSpec:
     Attributes:
         suffix: What its name adds to the scene's; empty for the spec as it is.
         label: The same for people: `closer, strength 0.5`.
+        variables: Its file of template variables, or None.
         variant: Its variant, or None.
         swept: By dotted path, the value that each sweep gives it.
     """
 
     suffix: str
     label: str
+    variables: Path | None
     variant: str | None
     swept: Mapping[str, Any]
 
@@ -111,9 +114,13 @@ def parse_variants(text: str, known: Sequence[str]) -> tuple[str | None, ...]:
 
 
 def members_of(
-    variants: Sequence[str | None], sweeps: Sequence[Sweep], max_members: int = MAX_MEMBERS
+    variants: Sequence[str | None],
+    sweeps: Sequence[Sweep],
+    *,
+    batch: Sequence[Path] = (),
+    max_members: int = MAX_MEMBERS,
 ) -> tuple[MemberSpec, ...]:
-    """Returns every variant with every combination of the sweeps' values, the last sweep changing fastest.
+    """Returns every combination of a file of variables, a variant and the sweeps' values, the last changing fastest.
 
     Raises:
         UsageError: Too many members, two of one name, or a field that is swept twice.
@@ -122,17 +129,18 @@ def members_of(
     for path, count in Counter(paths).items():
         if count > 1:
             raise UsageError(f"`{path}` is swept twice", hint="give all its values in one `--sweep`")
-    total = len(variants)
-    for sweep in sweeps:
-        total *= len(sweep.values)
+    counts = [len(batch) or 1, len(variants), *(len(sweep.values) for sweep in sweeps)]
+    total = math.prod(counts)
     if total > max_members:
-        factors = " x ".join(str(count) for count in (len(variants), *(len(sweep.values) for sweep in sweeps)))
+        factors = " x ".join(str(count) for count in counts if count > 1)
         hint = f"give fewer values, or allow it with `--max-members {total}`"
         raise UsageError(f"the matrix has {total} members ({factors}), more than {max_members}", hint=hint)
     short = _short_names([sweep.path for sweep in sweeps])
     members = [
-        _member(variant, tuple(zip(paths, short, values, strict=True)))
-        for variant, *values in itertools.product(variants, *(sweep.values for sweep in sweeps))
+        _member(variables, variant, tuple(zip(paths, short, values, strict=True)))
+        for variables, variant, *values in itertools.product(
+            batch or (None,), variants, *(sweep.values for sweep in sweeps)
+        )
     ]
     refuse_same_names((member.suffix, member.label) for member in members)
     return tuple(members)
@@ -142,8 +150,9 @@ def refuse_same_names(names: Iterable[tuple[str, str]]) -> None:
     """Raises a UsageError when two of the (name, label) would have one folder, capitals or not."""
     taken: dict[str, str] = {}
     for name, label in names:
-        other = taken.setdefault(name.casefold(), label)
-        if other is not label:
+        other = taken.get(name.casefold())
+        taken[name.casefold()] = label
+        if other is not None:
             what = f"`{label}` twice" if other == label else f"`{other}` and `{label}`"
             raise UsageError(f"two members of the matrix would be called `{name}`: {what}", hint="leave one out")
 
@@ -161,11 +170,14 @@ def shown_value(value: Any) -> str:
     return str(value)
 
 
-def _member(variant: str | None, swept: tuple[tuple[str, str, Any], ...]) -> MemberSpec:
+def _member(variables: Path | None, variant: str | None, swept: tuple[tuple[str, str, Any], ...]) -> MemberSpec:
     words = [] if variant is None else [variant]
+    if variables is not None:
+        words.insert(0, _safe(variables.stem))
     suffix = "-".join([*words, *(f"{_safe(name)}-{_file_value(value)}" for _, name, value in swept)])
     label = ", ".join([*words, *(f"{name} {shown_value(value)}" for _, name, value in swept)])
-    return MemberSpec(_shortened(suffix, _LONGEST_NAME), label or BASE, variant, {path: v for path, _, v in swept})
+    values = {path: value for path, _, value in swept}
+    return MemberSpec(_shortened(suffix, _LONGEST_NAME), label or BASE, variables, variant, values)
 
 
 def _short_names(paths: Sequence[SpecPath]) -> list[str]:

@@ -29,8 +29,8 @@ def spec(tmp_path):
     return tmp_path / "scene.yaml"
 
 
-def matrix(spec, variants=None, *sweeps, max_members=64, **options):
-    return open_matrix(ProjectOptions(spec, **options), MatrixOptions(variants, sweeps, max_members))
+def matrix(spec, variants=None, *sweeps, max_members=64, batch=(), **options):
+    return open_matrix(ProjectOptions(spec, **options), MatrixOptions(variants, sweeps, tuple(batch), max_members))
 
 
 def test_members_are_called_and_placed_as_their_own_builds_are(spec):
@@ -125,6 +125,30 @@ def test_wrong_matrices_are_refused(spec, variants, sweeps, options, words):
 def test_one_variant_may_be_swept(spec):
     names = [member.name for member in matrix(spec, None, "seed=1,2", variant="closer").members]
     assert names == ["shot-closer-seed-1", "shot-closer-seed-2"]
+
+
+def test_a_template_makes_a_member_for_each_file_of_variables(spec, tmp_path):
+    template = tmp_path / "card.yaml.j2"
+    text = spec.read_text().replace("name: shot\n", "").replace("zoom: 1.2", "zoom: {{ zoom }}")
+    template.write_text(text.replace("mesh: card", "mesh: {{ mesh }}"))
+    files = [tmp_path / "mug.yaml", tmp_path / "tall glass.yaml"]
+    files[0].write_text("{zoom: 1.1, mesh: card}\n")
+    files[1].write_text("{zoom: 1.3, mesh: box}\n")
+    opened = matrix(template, None, batch=files)
+    assert [member.name for member in opened.members] == ["card-mug", "card-tall-glass"]
+    assert [member.project.loaded.scene.camera_path[-1].zoom for member in opened.members] == [1.1, 1.3]
+    assert opened.members[1].project.out_dir == tmp_path / "out" / "card-tall-glass"
+    assert len(opened.merged.users["segment[cup]"]) == 2
+    names = [member.name for member in matrix(template, "base,closer", batch=files).members]
+    assert names == ["card-mug", "card-mug-closer", "card-tall-glass", "card-tall-glass-closer"]
+    files[0].write_text("{zoom: 1.1}\n")
+    with pytest.raises(SpecError) as caught:
+        matrix(template, None, batch=files)
+    assert "(in mug)" in str(caught.value)
+    with pytest.raises(UsageError, match="can't be combined"):
+        matrix(template, None, batch=files, variables=files[0])
+    with pytest.raises(UsageError, match="would be called `mug`"):
+        matrix(template, None, batch=[files[1], files[1].with_name("mug.yaml"), files[0]])
 
 
 def test_shipped_variants_load():

@@ -66,7 +66,7 @@ def test_a_sheet_of_one_frame_has_one_column(clip):
 
 
 @pytest.mark.parametrize(
-    ("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (6, (2, 3)), (9, (3, 3)), (40, (10, 4))]
+    ("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (3, (1, 3)), (4, (2, 2)), (6, (2, 3)), (9, (3, 3)), (40, (10, 4))]
 )
 def test_a_grid_is_nearly_square_and_at_most_four_wide(count, shape):
     assert grid_shape(count) == shape
@@ -82,8 +82,7 @@ def test_a_grid_plays_in_time_and_a_clip_that_has_ended_holds_its_last_frame(cli
         first, second = frame[42 + height // 2, 8 + width // 2], frame[42 + height // 2, 16 + width + width // 2]
         assert is_near(first, COLOURS[min(index, 3)])
         assert is_near(second, COLOURS[index // 2])
-        lower = 8 + height + 34 + 8 + 34
-        assert is_near(frame[lower + height // 2, 8 + width // 2], COLOURS[0])
+        assert is_near(frame[42 + height // 2, 8 + 2 * (width + 8) + width // 2], COLOURS[0])
 
 
 def test_clips_of_another_shape_are_fitted_whole(clip):

@@ -62,6 +62,12 @@ def test_a_field_that_was_a_default_says_so(differ):
     assert told(differ(SPEC + "seed: 7\n", SPEC)) == [("changed", "seed", "7", "1 (default)")]
 
 
+def test_a_field_that_has_no_default_is_none(differ):
+    new = SPEC.replace("zoom: 1.2", "zoom: 1.2, look_at: cup")
+    assert told(differ(SPEC, new)) == [("changed", "camera[1].look_at", "(none)", "cup")]
+    assert told(differ(new, SPEC)) == [("changed", "camera[1].look_at", "cup", "(none)")]
+
+
 def test_objects_come_and_go_as_a_whole(differ):
     new = SPEC.replace("motion:", "  twin: {copy: cup, place: {at: [1m, 0, 0]}}\nmotion:", 1)
     twin = "{copy: cup, place: {at: [1m, 0, 0]}}"

@@ -100,7 +100,7 @@ def test_a_member_overrides_as_the_command_line_would():
         ),
         (("source.prompt=Cat,cat",), "two members of the matrix would be called"),
         (("seed=1,2", "seed=3"), "`seed` is swept twice"),
-        (("seed=1,2,3", "keyframes.every=1,2"), "the matrix has 6 members (1 x 3 x 2), more than 5"),
+        (("seed=1,2,3", "keyframes.every=1,2"), "the matrix has 6 members (3 x 2), more than 5"),
     ],
 )
 def test_members_that_collide_or_are_too_many_are_refused(sweeps, words):
