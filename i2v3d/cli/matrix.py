@@ -13,7 +13,9 @@ from i2v3d.cli.options import Command, print_warning, project_options
 if TYPE_CHECKING:
     from i2v3d.errors import Problem
     from i2v3d.execute.events import Event
+    from i2v3d.execute.finished import Finisher
     from i2v3d.execute.matrix import Matrix, MatrixOptions
+    from i2v3d.spec import LoadedScene
 
 _MATRIX_OPTIONS = (
     click.option("--variants", metavar="NAMES", help="Build several variants together: `all`, `a,b`, `base,all`."),
@@ -86,7 +88,10 @@ def build_matrix(options: dict[str, Any], chosen: MatrixOptions, progress: str) 
             places.note(event)
             show(event)
 
-        result = matrix.build(on_event, finishers)
+        def finishers_of(loaded: LoadedScene) -> tuple[Finisher, ...]:
+            return () if matrix.options.preview else finishers(loaded, with_report=not matrix.options.no_report)
+
+        result = matrix.build(on_event, finishers_of)
     files = write_comparison(matrix, result)
     if progress != "json":
         click.echo(matrix_result_text(matrix, result, files))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
-from i2v3d.stages.base import OutputRef, Stage
+from i2v3d.stages.base import Node, OutputRef, Stage
 from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
 from i2v3d.stages.generate_keyframes import keyframe_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
@@ -24,12 +25,24 @@ DELIVERABLES = (
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("metrics.json", OutputRef("evaluate", "metrics")),
+    Deliverable("metrics.csv", OutputRef("evaluate", "table")),
     Deliverable("check/findings.json", OutputRef("check", "findings")),
     Deliverable("check/unobserved.png", OutputRef("check", "picture")),
     Deliverable("customize/lora.safetensors", OutputRef("customize", "lora")),
     Deliverable("customize/log.json", OutputRef("customize", "log")),
     Deliverable("customize/samples.png", OutputRef("customize", "samples")),
     Deliverable("scene", OutputRef("scene_script", "script")),
+)
+
+# What only the report page shows; nothing else reads it.
+REPORT_STAGES = ("drawing_scale", "draw_photo", "draw_scene", "draw_passes", "draw_result")
+
+PREVIEW = "preview"
+# What a preview leaves there instead.
+PREVIEW_DELIVERABLES = (
+    Deliverable("preview.mp4", OutputRef(PREVIEW, "video")),
+    Deliverable("preview.png", OutputRef(PREVIEW, "sheet")),
 )
 
 
@@ -40,10 +53,30 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
         GraphError: The stages do not fit together.
         MissingBackendError: The scene asks for a backend that does not exist.
     """
+    nodes = [node for kind, stage in stages.items() if kind != PREVIEW for node in stage.nodes(scene)]
+    graph = make_graph(scene.name, nodes, stages, _whole(scene, nodes))
+    return replace(graph, others=tuple(item.path for item in PREVIEW_DELIVERABLES))
+
+
+def compile_preview(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
+    """Returns the graph of a scene's preview: the fast pictures, the checks of the scene, and what both read.
+
+    It has a name of its own, so that the history of the scene's builds is not pushed out by many previews.
+
+    Raises:
+        GraphError: The stages do not fit together.
+        MissingBackendError: The scene asks for a backend that does not exist.
+    """
     nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
+    graph = make_graph(f"{scene.name} preview", nodes, stages, PREVIEW_DELIVERABLES).select(only=(PREVIEW, "check"))
+    return replace(graph, others=tuple(item.path for item in _whole(scene, nodes)))
+
+
+def _whole(scene: Scene, nodes: Iterable[Node]) -> list[Deliverable]:
+    """Returns what the whole build of a scene delivers."""
     names = {node.name for node in nodes}
     wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
-    return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
+    return [item for item in wanted if item.ref.node in names]
 
 
 def _keyframes(scene: Scene) -> Iterator[Deliverable]:

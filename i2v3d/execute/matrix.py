@@ -260,6 +260,9 @@ def open_matrix(options: ProjectOptions, chosen: MatrixOptions) -> Matrix:
     """
     if chosen.variants is not None and options.variant is not None:
         raise UsageError("`--variant` and `--variants` can't be combined", hint="`--variants a,b` takes several")
+    if options.lock_file is not None:
+        hint = "`--locked` alone holds each member to its own build.json"
+        raise UsageError("`--locked=FILE` is the lock of one build, not of a matrix", hint=hint)
     if chosen.batch and options.variables is not None:
         raise UsageError("`--vars` and `--batch` can't be combined", hint="put the values into each file")
     if not options.spec_file.is_file():

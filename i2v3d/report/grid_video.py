@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from i2v3d.geometry.frames import Array
+from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.report.clip_frames import INK, PAPER, Clip, fitted, label_font, read_frames, wrapped
-from i2v3d.stages.encode import Params, encode_frames
+from i2v3d.stages.encode import Params, write_video
 
 MAX_COLUMNS = 4
 _ONE_ROW = 3
@@ -64,7 +64,9 @@ def grid_frames(clips: Sequence[Clip]) -> Iterator[Array]:
 
 def write_grid(clips: Sequence[Clip], path: Path) -> None:
     """Writes the grid as a video with the settings of every build's own."""
-    encode_frames(grid_frames(clips), path, Params(fps=max(clip.fps for clip in clips)))
+    width, height = _size(clips)
+    params = Params(fps=max(clip.fps for clip in clips))
+    write_video(path, enumerate(grid_frames(clips)), Resolution(width, height), params)
 
 
 def _corner(number: int, columns: int, height: int, width: int) -> tuple[int, int]:
@@ -73,13 +75,20 @@ def _corner(number: int, columns: int, height: int, width: int) -> tuple[int, in
     return _GAP + row * (height + _LABEL + _GAP), _GAP + column * (width + _GAP)
 
 
+def _size(clips: Sequence[Clip]) -> tuple[int, int]:
+    """Returns (width, height) of the grid, both even."""
+    height, width = cell_size(clips)
+    rows, columns = grid_shape(len(clips))
+    size = (_GAP + columns * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP))
+    return size[0] + size[0] % 2, size[1] + size[1] % 2
+
+
 def _ground(clips: Sequence[Clip], height: int, width: int) -> Array:
     """Returns the grid with its labels and no pictures."""
     from PIL import Image, ImageDraw
 
-    rows, columns = grid_shape(len(clips))
-    size = (_GAP + columns * (width + _GAP), _GAP + rows * (height + _LABEL + _GAP))
-    picture = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), PAPER)
+    _, columns = grid_shape(len(clips))
+    picture = Image.new("RGB", _size(clips), PAPER)
     draw = ImageDraw.Draw(picture)
     font = label_font(_FONT_PX)
     for number, clip in enumerate(clips):

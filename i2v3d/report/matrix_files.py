@@ -21,8 +21,8 @@ from i2v3d.store.digests import digest_file, digest_json
 from i2v3d.store.local import store_error
 
 _FORMAT = 1
-# The finished clip where every member has one, else the plain renders.
-_CLIPS = ("video.mp4", "render.mp4")
+# The finished clip where every member has one, else the plain renders, or the previews.
+_CLIPS = ("video.mp4", "render.mp4", "preview.mp4")
 
 
 def write_comparison(matrix: Matrix, result: MatrixResult) -> tuple[Path, ...]:

@@ -155,8 +155,10 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
             has = ", ".join(f"`{name}`" for name in known)
             collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
         chosen[stage] = backend
-    if "render" in spec.backends and "check" not in spec.backends:
-        chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
+    if "render" in spec.backends:
+        for stage in ("check", "preview"):  # the scene is looked at as it is drawn
+            if stage not in spec.backends:
+                chosen[stage] = chosen["render"]
     standing_in = [stage for stage in _STANDS_IN if chosen[stage] == "embedded" and stage not in spec.backends]
     if spec.profile != "draft" and standing_in:
         what = f"profile {spec.profile} has no models of its own for {', '.join(standing_in)} yet: `embedded` does them"

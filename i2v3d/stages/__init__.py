@@ -32,6 +32,7 @@ PIPELINE_ORDER = (
     "assemble",
     "open_blend",
     "check",
+    "preview",
     "render",
     "depth_range",
     "customize",
@@ -40,6 +41,13 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
+    "measure",
+    "evaluate",
 )
 
 

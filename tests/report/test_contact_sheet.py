@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from i2v3d.errors import ArtifactError
+from i2v3d.geometry.frames import Resolution
 from i2v3d.report.clip_frames import EMPTY, open_clip, read_frames
 from i2v3d.report.contact_sheet import contact_sheet
 from i2v3d.report.grid_video import cell_size, grid_frames, grid_shape, write_grid
-from i2v3d.stages.encode import Params, encode_frames
+from i2v3d.stages.encode import Params, write_video
 
 COLOURS = [(200, 40, 40), (40, 180, 60), (50, 70, 210), (220, 200, 40)]
 
@@ -18,7 +19,8 @@ COLOURS = [(200, 40, 40), (40, 180, 60), (50, 70, 210), (220, 200, 40)]
 def clip(tmp_path):
     def make(label, colours, *, width=64, height=48, fps=24.0):
         path = tmp_path / f"{label.replace(' ', '_')}.mp4"
-        encode_frames((np.full((height, width, 3), c, np.uint8) for c in colours), path, Params(fps=fps))
+        frames = enumerate(np.full((height, width, 3), colour, np.uint8) for colour in colours)
+        write_video(path, frames, Resolution(width, height), Params(fps=fps))
         return open_clip(label, path)
 
     return make
