@@ -7,7 +7,6 @@ import io
 import json
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",  # tests run as root in containers
@@ -35,11 +33,6 @@ _FLAGS = (
     "--disable-extensions",
     "--remote-debugging-pipe",
 )
-
-
-def find_chromium() -> str | None:
-    """Returns the program, or None where there is none."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 class Browser:

@@ -16,6 +16,7 @@ from i2v3d.cli.build import build, explain, graph, plan
 from i2v3d.cli.cache import cache
 from i2v3d.cli.cameras import cameras
 from i2v3d.cli.diff import diff
+from i2v3d.cli.evaluate import evaluate
 from i2v3d.cli.lock import verify
 from i2v3d.cli.machine import backends, doctor, stages
 from i2v3d.cli.start import init, schema, validate
@@ -36,6 +37,7 @@ for _command in (
     graph,
     plan,
     build,
+    evaluate,
     explain,
     diff,
     stages,

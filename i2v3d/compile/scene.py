@@ -53,7 +53,7 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
         GraphError: The stages do not fit together.
         MissingBackendError: The scene asks for a backend that does not exist.
     """
-    nodes = [node for kind, stage in stages.items() if kind != PREVIEW for node in stage.nodes(scene)]
+    nodes = scene_nodes(scene, stages)
     graph = make_graph(scene.name, nodes, stages, _whole(scene, nodes))
     return replace(graph, others=tuple(item.path for item in PREVIEW_DELIVERABLES))
 
@@ -77,6 +77,11 @@ def _whole(scene: Scene, nodes: Iterable[Node]) -> list[Deliverable]:
     names = {node.name for node in nodes}
     wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
     return [item for item in wanted if item.ref.node in names]
+
+
+def scene_nodes(scene: Scene, stages: Mapping[str, Stage]) -> list[Node]:
+    """Returns the nodes of every stage of a scene's whole build."""
+    return [node for kind, stage in stages.items() if kind != PREVIEW for node in stage.nodes(scene)]
 
 
 def _keyframes(scene: Scene) -> Iterator[Deliverable]:

@@ -20,6 +20,7 @@ from i2v3d.execute import events
 from i2v3d.execute.budget import Budget
 from i2v3d.execute.build import BuildResult
 from i2v3d.execute.cancel import BuildCancelledError, Cancellation
+from i2v3d.execute.devices import worker_devices
 from i2v3d.execute.file_watch import FileWatch, last_written_s
 from i2v3d.execute.finished import Finisher
 from i2v3d.execute.project import Project, ProjectOptions, open_project
@@ -78,7 +79,7 @@ class WatchSession:
         self._state = WatchState(spec=options.spec_file)
         self._crash: BaseException | None = None
         jobs = options.jobs or Budget().jobs
-        self._warm = WarmWorkers(WorkerPool(max(_WARM_WORKERS, jobs)))
+        self._warm = WarmWorkers(WorkerPool(max(_WARM_WORKERS, jobs), worker_devices(options.devices)))
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Watches until `stop` is set or Ctrl-C comes; no process is left then.

@@ -36,7 +36,7 @@ OBJECT_COLOURS: tuple[Rgb, ...] = (
 UNOBSERVED: Rgb = (255, 0, 106)
 
 _FIRST_OBJECT_ID = 2
-_FLOW_POWER = 0.6  # short ways show, too
+_FLOW_POWER = 0.4  # below 1, so that what moves slowly beside something quick shows, too
 
 
 def object_colour(index: int) -> Rgb:
@@ -66,12 +66,16 @@ def flow_colours(flow_px: Array, longest_px: float) -> Array:
         flow_px: float32 (height, width, 2), x right, y down.
         longest_px: Length that has full brightness.
     """
-    length = np.hypot(flow_px[..., 0], flow_px[..., 1])
-    value = np.clip(length / max(longest_px, 1e-6), 0, 1) ** _FLOW_POWER
-    turn = np.arctan2(flow_px[..., 1], flow_px[..., 0])
-    # Three cosines a third of a turn apart: a hue wheel without corners.
-    channels = [0.5 + 0.5 * np.cos(turn - third * 2 * math.pi / 3) for third in range(3)]
-    return np.rint(np.stack(channels, axis=2) * value[..., None] * 255).astype(np.uint8)
+    length = np.sqrt(np.square(flow_px).sum(axis=2))
+    value = 127.5 * np.minimum(length / np.float32(max(longest_px, 1e-6)), 1) ** np.float32(_FLOW_POWER)
+    per_length = value / np.maximum(length, np.float32(1e-6))
+    picture = np.empty((*length.shape, 3), np.uint8)
+    for channel in range(3):
+        # Three cosines a third of a turn apart make a hue wheel without corners.
+        turn = channel * 2 * math.pi / 3
+        along = flow_px @ np.array([math.cos(turn), math.sin(turn)], np.float32)
+        picture[..., channel] = value + per_length * along + np.float32(0.5)
+    return picture
 
 
 def rounded_up(value: float) -> float:

@@ -169,7 +169,16 @@ _KINDS = (
         "",
         "lower",
         "that of the depth model",
-        "Error of the depth that Depth Anything sees in the result against the scene's (needs its weights).",
+        "Error of the depth that Depth Anything sees in the result against that in the render (needs its weights).",
+        4,
+    ),
+    MetricKind(
+        "d_rmse_to_scene",
+        "D-RMSE to the scene",
+        "",
+        "lower",
+        "that of the depth model",
+        "The same against the scene's own depth (needs Depth Anything's weights).",
         4,
     ),
 )

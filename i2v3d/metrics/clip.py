@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,12 +17,8 @@ from i2v3d.metrics.continuity import root_mean, seam_jumps
 from i2v3d.metrics.frame import FrameValues
 from i2v3d.metrics.similarity import psnr_db
 
+_SOLVED_SHARE = 0.9
 _STANDING = 1e-3  # a way shorter than this share of a metre is none
-_BACKENDS_WANTED = {
-    "frame_consistency": "it needs CLIP's weights; no step of this build ran them",
-    "clip_i": "it needs CLIP's weights; no step of this build ran them",
-    "d_rmse": "it needs Depth Anything's weights; no step of this build ran them",
-}
 
 
 @dataclass(frozen=True)
@@ -40,16 +37,22 @@ class ClipFacts:
     world_from_camera: Array
 
 
-def join_frames(frames: Sequence[FrameValues], facts: ClipFacts, others: Sequence[ClipMetrics] = ()) -> ClipMetrics:
+def join_frames(
+    frames: Sequence[FrameValues],
+    facts: ClipFacts,
+    others: Sequence[ClipMetrics] = (),
+    not_asked_for: Mapping[str, str] = MappingProxyType({}),
+) -> ClipMetrics:
     """Returns the metrics of a clip.
 
     Args:
         frames: Its frames in order.
         facts: What is known of it besides.
         others: What was measured by other means, of the same clip; it is put in, and may say why something is missing.
+        not_asked_for: Metrics that nothing here measures, and how to have them.
     """
     measured: dict[str, Measured] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = dict(not_asked_for)
     for one in _all_metrics(frames, facts):
         if isinstance(one, Measured):
             measured[one.name] = one
@@ -58,8 +61,6 @@ def join_frames(frames: Sequence[FrameValues], facts: ClipFacts, others: Sequenc
     for other in others:
         measured.update(other.measured)
         missing.update(other.missing)
-    for name, reason in _BACKENDS_WANTED.items():
-        missing.setdefault(name, reason)
     order = {name: index for index, name in enumerate(KINDS)}
     names = sorted(measured, key=lambda name: order.get(name.partition("[")[0], len(order)))
     return ClipMetrics(
@@ -155,7 +156,11 @@ def _camera(frames: Sequence[FrameValues], world_from_camera: Array) -> Iterator
     def rms(values: Sequence[float]) -> float:
         return root_mean([value * value for value in values])
 
+    solved = sum(error is not None for error in errors)
     reason = "too little of the still background can be followed to solve for the camera"
+    if 0 < solved < _SOLVED_SHARE * len(frames):
+        # The frames that are left out are the worst: a mean without them would flatter.
+        reason, distances, angles = f"{reason} in {len(frames) - solved} of {len(frames)} frames", [], []
     yield _over_time("camera_path_error", distances, rms, reason)
     length = path_length_m(np.asarray(world_from_camera))
     if length > _STANDING:

@@ -66,7 +66,7 @@ def _shown(state: WatchState, served: Served) -> Mapping[str, Any]:  # Any: JSON
         "video": video if state.previews or state.phase == "ready" else "",
         "sheet": sheet if state.previews or state.phase == "ready" else "",
         "previews": state.previews,
-        "steps": [{"name": step, "seconds": round(seconds, 3)} for step, seconds in state.ran],
+        "steps": _steps(state),
         "steps_text": _steps_title(state),
         "problems": problems,
         "problems_title": _problems_title(state, problems),
@@ -91,6 +91,20 @@ def _steps_title(state: WatchState) -> str:
     if not count:
         return f"All {state.reused} steps reused" if state.reused else "No step ran"
     return f"{count_text(count, 'step')} ran ({total}), {state.reused} reused"
+
+
+def _steps(state: WatchState) -> list[dict[str, Any]]:  # Any: JSON
+    """Returns the steps that ran with their seconds, in order; several of one name as one, `render x61`."""
+    groups: dict[str, list[tuple[str, float]]] = {}
+    for step, seconds in state.ran:
+        groups.setdefault(step.partition("[")[0], []).append((step, seconds))
+    return [
+        {
+            "name": steps[0][0] if len(steps) == 1 else f"{name} x{len(steps)}",
+            "seconds": round(sum(seconds for _, seconds in steps), 3),
+        }
+        for name, steps in groups.items()
+    ]
 
 
 def _problems(state: WatchState) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ class TerminalReport:
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
-        self._told: tuple[int, str, int] = (0, "", 0)
+        self._told = (0, "")
         self._warnings: set[str] = set()
         self._full = ""
 
@@ -33,7 +33,7 @@ class TerminalReport:
 
     def _lines(self, state: WatchState) -> list[str]:
         lines: list[str] = []
-        now = (state.number, state.phase, 0)
+        now = (state.number, str(state.phase))
         if state.phase != "building" and self._told != now:
             self._told = now
             lines.append(f"{time.strftime('%H:%M:%S')}  {round_text(state)}")
@@ -89,7 +89,7 @@ def full_text(state: WatchState) -> str:
 def preview_text(loaded: LoadedScene) -> str:
     """Returns what a preview of this scene shows, and what it does not."""
     scene = loaded.scene
-    size = small_size(scene.output.size)
+    size = small_size(scene)
     text = f"the render at {size.width}x{size.height}, every {EVERY}th frame"
     makers = _generative(scene)
     if makers:

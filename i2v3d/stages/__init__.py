@@ -41,6 +41,11 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "embed_frames",
+    "appearance",
+    "compare_depth",
+    "depth_agreement",
+    "read_video",
     "drawing_scale",
     "draw_photo",
     "draw_scene",
@@ -48,6 +53,11 @@ PIPELINE_ORDER = (
     "draw_result",
     "measure",
     "evaluate",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
 )
 
 

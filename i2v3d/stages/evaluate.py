@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from i2v3d.metrics.clip import ClipFacts, join_frames
 from i2v3d.metrics.frame_file import FrameMeasures
 from i2v3d.stages import measure
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
+from i2v3d.stages.model_metrics import metrics_not_asked_for, model_metrics
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
@@ -31,10 +32,16 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Params:
-    """`keyframes`: frames at which the clip may have a seam."""
+    """What is known of the clip.
+
+    Attributes:
+        keyframes: Frames at which it may have a seam.
+        not_asked_for: Metrics that the scene does without, and how to have them.
+    """
 
     fps: float
     keyframes: tuple[int, ...]
+    not_asked_for: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,21 @@ class Outputs:
 
 
 def nodes(scene: Scene) -> Iterator[Node]:
-    """Yields the one node."""
-    yield Node(
-        name="evaluate",
+    """Yields the one node of the finished clip."""
+    yield evaluate_node(scene, "evaluate", measure.nodes(scene), model_metrics(scene))
+
+
+def evaluate_node(scene: Scene, name: str, measuring: Iterable[Node], others: tuple[OutputRef, ...]) -> Node:
+    """Returns the node that joins what these nodes measure, and metrics of the same clip that others made."""
+    return Node(
+        name=name,
         stage="evaluate",
-        params=Params(scene.output.fps, scene.keyframing.frames),
+        params=Params(scene.output.fps, scene.keyframing.frames, metrics_not_asked_for(scene)),
         inputs={
-            "values": tuple(OutputRef(node.name, "values") for node in measure.nodes(scene)),
+            "values": tuple(OutputRef(node.name, "values") for node in measuring),
             "static": OutputRef("assemble", "static"),
             "states": OutputRef("assemble", "states"),
-            "others": (),
+            "others": others,
         },
         origins={"fps": "output.fps", "keyframes": "keyframes.every"},
     )
@@ -66,7 +78,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     """Joins and writes them."""
     frames = [values for group in inputs.values for values in group.read()]
     facts = clip_facts(inputs.static, inputs.states, params.fps, params.keyframes)
-    metrics = join_frames(frames, facts, [other.read() for other in inputs.others])
+    metrics = join_frames(frames, facts, [other.read() for other in inputs.others], dict(params.not_asked_for))
     outputs = Outputs(Metrics(work.output("metrics")), MetricsTable(work.output("table")))
     outputs.metrics.write(metrics)
     outputs.table.write(metrics)

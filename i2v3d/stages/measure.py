@@ -6,9 +6,8 @@ of a clip measures only the groups in which a frame changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from i2v3d.artifacts.images import Image
@@ -17,7 +16,7 @@ from i2v3d.artifacts.scene import FrameStates
 from i2v3d.metrics.frame import FrameValues, MeasuredFrame, measure_frame
 from i2v3d.metrics.frame_file import FrameMeasures
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
-from i2v3d.stages.generate_keyframes import keyframe_ref
+from i2v3d.stages.finished_frames import finished_frames
 
 if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
@@ -60,20 +59,18 @@ class Outputs:
 
 def result_refs(scene: Scene) -> tuple[OutputRef, ...]:
     """Returns where each finished frame of a clip comes from, whatever makes it."""
-    frames = scene.keyframing.frames
-    if len(frames) == 1:
-        return (keyframe_ref(scene, frames[0]),)
-    refs = [
-        OutputRef(f"interpolate[{first}-{last}]", "frames", index, index + 1)
-        for first, last in pairwise(frames)
-        for index in range(last - first)
-    ]
-    return (*refs, _next_of(refs[-1]))
-
-
-def _next_of(ref: OutputRef) -> OutputRef:
-    assert ref.start is not None and ref.stop is not None
-    return OutputRef(ref.node, ref.output, ref.start + 1, ref.stop + 1)
+    return tuple(
+        ref
+        for group in finished_frames(scene)
+        for ref in (
+            *(
+                OutputRef(clip.node, clip.output, index, index + 1)
+                for clip in group.clips
+                for index in range(len(group.frames))
+            ),
+            *group.pictures,
+        )
+    )
 
 
 def never_photographed(scene: Scene) -> tuple[int, ...]:
@@ -84,13 +81,18 @@ def never_photographed(scene: Scene) -> tuple[int, ...]:
 
 
 def nodes(scene: Scene) -> Iterator[Node]:
-    """Yields one node for each group of frames."""
-    count, results = scene.output.frame_count, result_refs(scene)
+    """Yields one node for each group of frames of the finished clip."""
+    yield from measuring_nodes(scene, result_refs(scene))
+
+
+def measuring_nodes(scene: Scene, results: Sequence[OutputRef], label: str = "") -> Iterator[Node]:
+    """Yields one node for each group of frames of a clip; `label` tells clips of one scene apart."""
+    count = scene.output.frame_count
     for first in range(0, count, GROUP):
         last = min(first + GROUP, count) - 1
         around = range(max(0, first - 1), min(count, last + 2))
         yield Node(
-            name=f"measure[{first}{f'-{last}' if last > first else ''}]",
+            name=f"measure[{label and f'{label} '}{first}{f'-{last}' if last > first else ''}]",
             stage="measure",
             params=Params(first > 0, last - first + 1, never_photographed(scene)),
             inputs={

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EVERY = 4
 _LONGER_SIDE_PX = 512
+_LONGER_SIDE_WITH_LENS_PX = 256  # blur takes up to 256 pictures a frame, fewer where it is few pixels wide
 _COLUMNS, _ROWS = 4, 3
 _BORDER_PX = 4
 
@@ -44,11 +45,13 @@ class Params:
         frames: Frame number of each state.
         fps: Of the clip that the numbers count in.
         size: Of the output.
+        small: Of the preview.
     """
 
     frames: tuple[int, ...]
     fps: float
     size: Resolution
+    small: Resolution
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,13 @@ def nodes(scene: Scene) -> Iterable[Node]:
     yield Node(
         name="preview",
         stage="preview",
-        params=Params(frames, scene.output.fps, scene.output.size),
+        params=Params(frames, scene.output.fps, scene.output.size, small_size(scene)),
         inputs={
             "static": OutputRef("assemble", "static"),
             "states": tuple(OutputRef("assemble", "states", frame, frame + 1) for frame in frames),
         },
         backend=scene.backends.get("preview", scene.backends["render"]),
-        origins={"frames": "output.duration", "fps": "output.fps", "size": "output.size"},
+        origins={"frames": "output.duration", "fps": "output.fps", "size": "output.size", "small": "output.size"},
     )
 
 
@@ -80,9 +83,11 @@ def previewed(frame_count: int) -> tuple[int, ...]:
     return tuple(sorted({*range(0, frame_count, EVERY), frame_count - 1}))
 
 
-def small_size(size: Resolution) -> Resolution:
-    """Returns the size to draw at: even, the longer side at most 512 pixels, never larger than the output."""
-    scale = min(1.0, _LONGER_SIDE_PX / max(size.width, size.height))
+def small_size(scene: Scene) -> Resolution:
+    """Returns the size to draw at, even: the longer side 512 pixels, 256 with depth of field, or the output's."""
+    size = scene.output.size
+    longer_px = _LONGER_SIDE_PX if scene.depth_of_field is None else _LONGER_SIDE_WITH_LENS_PX
+    scale = min(1.0, longer_px / max(size.width, size.height))
     width, height = (max(2, 2 * round(scale * side / 2)) for side in (size.width, size.height))
     return Resolution(width, height)
 
@@ -90,30 +95,27 @@ def small_size(size: Resolution) -> Resolution:
 @stage("preview", version=1, nodes=nodes, capability="SceneRenderer", resources=Resources(cpu=1, memory_gb=1.0))
 def run(inputs: Inputs, params: Params, backend: SceneRenderer, work: WorkDir) -> Outputs:
     """Draws the frames one after another while the video is written."""
-    small = small_size(params.size)
     shown = set(_on_sheet(len(params.frames)))
     kept: list[Array] = []
     outputs = Outputs(Video(work.output("video")), Image(work.output("sheet")))
 
     def drawn() -> Iterator[tuple[int, Array]]:
         for index, (frame, state) in enumerate(zip(params.frames, inputs.states, strict=True)):
-            colour = _draw(inputs.static, state, params.size, small, backend, work)
+            colour = _draw(inputs.static, state, params, backend, work)
             if index in shown:
                 kept.append(colour)
             yield frame, colour
             work.progress((index + 1) / len(params.frames))
 
     coding = encode.Params(fps=params.fps, crf=21, gop=2 * EVERY, preset="veryfast")
-    encode.write_video(outputs.video.path, drawn(), small, coding)
+    encode.write_video(outputs.video.path, drawn(), params.small, coding)
     outputs.sheet.write(_sheet(kept))
     return outputs
 
 
-def _draw(
-    static: SceneStatic, state: FrameState, size: Resolution, small: Resolution, backend: SceneRenderer, work: WorkDir
-) -> Array:
+def _draw(static: SceneStatic, state: FrameState, params: Params, backend: SceneRenderer, work: WorkDir) -> Array:
     """Returns the frame at the smaller size, uint8 (height, width, 3)."""
-    arrays = state.read_arrays()
+    arrays, size, small = state.read_arrays(), params.size, params.small
     scaled = np.diag([small.width / size.width, small.height / size.height, 1.0])
     arrays["image_from_camera"] = scaled @ arrays["image_from_camera"]
     file = FrameState(work.path / "small.npz")

@@ -227,7 +227,10 @@ if (strip) {
 
 // ---- plots --------------------------------------------------------------------------------------------------------
 {
-  const text = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toString());
+  const text = (value) => {
+    if (value === null || value === undefined) return "–";
+    return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
+  };
   const cells = [...document.querySelectorAll(".now[data-metric]")].filter((cell) => data.metrics[cell.dataset.metric].values.length);
   const plots = [...document.querySelectorAll(".plot[data-metric]")];
   const cursors = plots.map((plot) => plot.querySelector(".cursor"));

@@ -67,11 +67,15 @@ if (sceneView && data.view) {
     const controls = new three.OrbitControls(orbit, renderer.domElement);
     controls.enableDamping = false;
     controls.maxDistance = reach * 8;
+    // The wheel scrolls the page until the view is taken hold of.
+    controls.enableZoom = false;
+    renderer.domElement.addEventListener("pointerdown", () => { controls.enableZoom = true; }, { capture: true });
+    sceneView.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") controls.enableZoom = false; });
     const reset = () => {
       // From beside and above the source camera, as close as keeps its way and what it looks at in sight.
       const up = new three.Vector3(0, 1, 0);
       const away = places[0].clone().sub(about).setY(0).normalize().applyAxisAngle(up, -0.75).setY(0.42).normalize();
-      const wanted = [...places, ...path.outline, about.clone().addScaledVector(up, reach * 0.12), about];
+      const wanted = [...places, ...path.outline, about];
       const box = new three.Box3().setFromPoints(wanted);
       box.getCenter(controls.target);
       const side = new three.Vector3().crossVectors(up, away).normalize(), upwards = new three.Vector3().crossVectors(away, side);
@@ -114,6 +118,7 @@ if (sceneView && data.view) {
       if (state.through) lookThrough(frame);
       renderer.render(world, state.through ? through : orbit);
       sceneView.dataset.frame = frame;
+      sceneView.dataset.through = state.through;
     };
     const ask = () => { if (!waiting) { waiting = true; requestAnimationFrame(render); } };
     const fit = () => {
@@ -149,7 +154,7 @@ if (sceneView && data.view) {
   };
 
   const drawnPath = (three, poses, places, reach) => {
-    const group = new three.Group(), size = reach * 0.09;
+    const group = new three.Group(), size = reach * 0.065;
     const line = (points, colour, kind = three.LineSegments) => {
       const geometry = new three.BufferGeometry();
       geometry.setAttribute("position", new three.Float32BufferAttribute(points, 3));
@@ -176,7 +181,8 @@ if (sceneView && data.view) {
     group.add(now);
     return {
       group,
-      outline: corners(0).map((corner) => new three.Vector3(...corner).applyMatrix4(poses[0])),
+      // The middle of what the first camera sees, where the objects are.
+      outline: corners(0).map(([x, y, z]) => new three.Vector3(x * 0.8, y * 0.8, z).multiplyScalar(reach / size).applyMatrix4(poses[0])),
       at(frame) {
         now.geometry.setAttribute("position", new three.Float32BufferAttribute(frustum(frame), 3));
         now.matrix.copy(poses[frame]);

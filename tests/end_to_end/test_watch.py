@@ -19,6 +19,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import ROOT, SPEC, i2v3d, write_spec
 
+from tests.browser import Browser, find_chromium
 from tests.watched import Watched, save_by_renaming, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
@@ -136,18 +137,25 @@ def test_a_preview_is_byte_for_byte_that_of_a_clean_build(spec, tmp_path):
         assert (clean.parent / "out/small" / name).read_bytes() == (spec.parent / "out/small" / name).read_bytes()
 
 
+def blender_of(watch: Watched):
+    """Returns the Blenders of a step that has just begun, as soon as there is one."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if found := [pid for pid in children_of(watch.process.pid) if "scene.py" in _command(pid)]:
+            return found
+    raise AssertionError("no Blender was started")
+
+
 def test_a_newer_save_ends_the_build_of_an_older_one_and_blender_with_it(spec):
     with watched(spec.parent) as watch:
         watch.wait_for(is_ready)
         before = len(watch.states)
         save_by_renaming(spec, with_camera(zoom=1.3))
         watch.wait_for(lambda state: state["status"] == "building: assemble", after=before)
-        time.sleep(0.3)
-        running = children_of(watch.process.pid)
-        blender = [pid for pid in running if "scene.py" in _command(pid)]
+        blender = blender_of(watch)
         save_by_renaming(spec, with_camera(zoom=1.9))
         _, state = watch.wait_for(is_ready, after=before)
-        assert blender and all_gone(blender)
+        assert all_gone(blender)
         assert state["previews"] == 2
         wanted = last_picture(watch)
         before = len(watch.states)
@@ -187,10 +195,11 @@ def test_the_whole_result_follows_the_preview_when_asked_for(spec):
         _, state = watch.wait_for(is_ready)
         assert state["full"].startswith("the whole result is built")
         names = [file["name"] for file in state["files"]]
-        assert {"video.mp4", "render.mp4"} <= set(names)
+        assert {"report", "video.mp4", "render.mp4"} <= set(names)
         with av.open(io.BytesIO(watch.get("/files/video.mp4"))) as container:
             assert container.streams.video[0].frames == 9
         assert watch.get("/files/preview.mp4")
+        assert b"<html" in watch.get("/files/report.html")
 
 
 def test_a_normal_build_knows_no_preview_and_leaves_one_alone(spec):
@@ -204,34 +213,50 @@ def test_a_normal_build_knows_no_preview_and_leaves_one_alone(spec):
     assert "a preview: the render at 192x108, every 4th frame" in again.stdout
 
 
-def test_a_page_in_a_browser_shows_each_new_preview_by_itself(spec):
-    tests_browser = pytest.importorskip("tests.browser")
-    program = tests_browser.find_chromium()
+@pytest.fixture
+def browser():
+    program = find_chromium()
     if program is None:
         pytest.skip("there is no Chromium")
-    browser = tests_browser.Browser(program)
-    try:
-        with watched(spec.parent) as watch:
-            watch.wait_for(is_ready)
-            page = browser.open(f"http://127.0.0.1:{watch.port}/", width=1100, height=900)
-            page.js("window.video = document.getElementById('video'); 1")
-            page.wait_for("video.readyState >= 2 && document.getElementById('sheet').complete")
-            assert page.js("video.videoWidth") == 192
-            was = page.js("video.currentSrc")
-            save_by_renaming(spec, with_camera(zoom=1.6))
-            page.wait_for(f"video.currentSrc !== {json.dumps(was)}")
-            page.wait_for("video.readyState >= 2 && video.currentTime > 0")
-            page.wait_for("document.getElementById('status').dataset.phase === 'ready'")
-            before = len(watch.states)
-            save_by_renaming(spec, with_camera(zoom=1.6).replace("zoom: 1.6", "zooom: 1.6"))
-            watch.wait_for(lambda state: state["phase"] == "failed", after=before)
-            page.wait_for("!document.getElementById('problems').hidden")
-            assert "unknown key `zooom`" in page.js("document.getElementById('problem-list').innerText")
-            assert page.js("video.hidden") is False
-            assert not page.complaints
-            assert all(address.startswith(f"http://127.0.0.1:{watch.port}/") for address in page.requests)
-    finally:
-        browser.close()
+    browser = Browser(program)
+    yield browser
+    browser.close()
+
+
+def test_the_report_in_a_browser_is_the_newest_one_by_itself(spec, browser):
+    with watched(spec.parent, "--full") as watch:
+        watch.wait_for(is_ready)
+        page = browser.open(f"http://127.0.0.1:{watch.port}/report", width=1100, height=900)
+        page.js("window.inner = () => document.getElementById('report').contentDocument; 1")
+        page.wait_for("inner() && inner().readyState === 'complete' && inner().querySelector('video, canvas, img')")
+        was = page.js("inner().body.innerText")
+        before = len(watch.states)
+        save_by_renaming(spec, with_camera(zoom=1.6))
+        watch.wait_for(is_ready, after=before)
+        page.wait_for(f"inner() && inner().readyState === 'complete' && inner().body.innerText !== {json.dumps(was)}")
+        assert not page.complaints
+
+
+def test_a_page_in_a_browser_shows_each_new_preview_by_itself(spec, browser):
+    with watched(spec.parent) as watch:
+        watch.wait_for(is_ready)
+        page = browser.open(f"http://127.0.0.1:{watch.port}/", width=1100, height=900)
+        page.js("window.video = document.getElementById('video'); 1")
+        page.wait_for("video.readyState >= 2 && document.getElementById('sheet').complete")
+        assert page.js("video.videoWidth") == 192
+        was = page.js("video.currentSrc")
+        save_by_renaming(spec, with_camera(zoom=1.6))
+        page.wait_for(f"video.currentSrc !== {json.dumps(was)}")
+        page.wait_for("video.readyState >= 2 && video.currentTime > 0")
+        page.wait_for("document.getElementById('status').dataset.phase === 'ready'")
+        before = len(watch.states)
+        save_by_renaming(spec, with_camera(zoom=1.6).replace("zoom: 1.6", "zooom: 1.6"))
+        watch.wait_for(lambda state: state["phase"] == "failed", after=before)
+        page.wait_for("!document.getElementById('problems').hidden")
+        assert "unknown key `zooom`" in page.js("document.getElementById('problem-list').innerText")
+        assert page.js("video.hidden") is False
+        assert not page.complaints
+        assert all(address.startswith(f"http://127.0.0.1:{watch.port}/") for address in page.requests)
 
 
 def test_a_spec_that_is_not_there_is_told_at_once(tmp_path):

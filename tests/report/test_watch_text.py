@@ -124,6 +124,15 @@ def test_results_of_a_whole_build_are_offered_where_they_are(rocket, tmp_path):
     assert shown["full"].startswith("the whole result is built")
 
 
+def test_steps_of_one_name_are_one_row_of_the_page(rocket):
+    ran = (("assemble", 1.25), ("render[0]", 0.5), ("encode[render]", 0.3), ("render[1]", 0.25))
+    assert PageState()(ready(rocket, ran=ran)).state["steps"] == [
+        {"name": "assemble", "seconds": 1.25},
+        {"name": "render x2", "seconds": 0.75},
+        {"name": "encode[render]", "seconds": 0.3},
+    ]
+
+
 def test_a_preview_says_what_makes_the_video_itself(rocket):
     assert preview_text(rocket) == "the render at 512x288, every 4th frame"
     paper = load_scene(ROCKET, profile="paper", overrides=("keyframes.every=30",))

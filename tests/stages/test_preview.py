@@ -10,11 +10,17 @@ from i2v3d.backends.embedded.render_gl import GlRenderer
 from i2v3d.compile.scene import compile_preview, compile_scene
 from i2v3d.geometry.frames import Resolution
 from i2v3d.spec import load_scene
+from i2v3d.spec.resolved_physics import DepthOfField
 from i2v3d.stages import load_stages, preview
 from tests import hand_made_scene as hand
 from tests.work_folder import WorkFolder
 
 LARGE = Resolution(1024, 576)
+
+
+def scene_of(size, **fields):
+    made = hand.scene(10)
+    return dataclasses.replace(made, output=dataclasses.replace(made.output, size=Resolution(*size)), **fields)
 
 
 def enlarged(folder, made):
@@ -38,7 +44,10 @@ def made_preview(folder, frame_count=10, size=LARGE, renderer=None):
     work = folder / "work"
     work.mkdir()
     outputs = preview.run(
-        inputs, preview.Params(frames, 24.0, size), renderer or GlRenderer(), WorkFolder(work, preview.Outputs)
+        inputs,
+        preview.Params(frames, 24.0, size, preview.small_size(scene_of((size.width, size.height)))),
+        renderer or GlRenderer(),
+        WorkFolder(work, preview.Outputs),
     )
     assert {file.name for file in work.iterdir()} == {"video.mp4", "sheet.png"}
     return outputs
@@ -70,7 +79,24 @@ def test_every_fourth_frame_is_drawn_and_the_last(count, frames):
     ],
 )
 def test_a_preview_is_small_and_of_even_size(size, small):
-    assert preview.small_size(Resolution(*size)) == Resolution(*small)
+    assert preview.small_size(scene_of(size)) == Resolution(*small)
+
+
+def test_with_depth_of_field_it_is_smaller_and_blurred_as_the_render_is(tmp_path):
+    lens = DepthOfField(aperture_m=0.5, focus=())
+    assert preview.small_size(scene_of((1024, 576), depth_of_field=lens)) == Resolution(256, 144)
+    cache = hand.cached(tmp_path / "cache", hand.scene(1))
+    sharpness = []
+    for lens in ({}, {"depth_of_field": np.array([1.0, 0.5])}):
+        state = FrameState(tmp_path / f"lens_{len(lens)}.npz")
+        state.write_arrays({**cache.states.item(0).read_arrays(), **lens})
+        work = tmp_path / f"work_{len(lens)}"
+        work.mkdir()
+        params = preview.Params((0,), 24.0, hand.SIZE, hand.SIZE)
+        inputs = preview.Inputs(cache.static, (state,))
+        ((_, pixels),) = decoded(preview.run(inputs, params, GlRenderer(), WorkFolder(work, preview.Outputs)))[0]
+        sharpness.append(np.abs(np.diff(pixels.astype(int), axis=1)).mean())
+    assert sharpness[1] < 0.5 * sharpness[0]
 
 
 def test_frames_are_shown_when_they_are_in_the_clip_and_the_video_is_as_long(tmp_path):

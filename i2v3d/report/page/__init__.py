@@ -17,9 +17,10 @@ NAME = "report.html"
 
 
 def write_report(finished: FinishedBuild, loaded: LoadedScene) -> tuple[Path, ...]:
-    """Writes the page beside the result and returns it; what goes wrong is a warning and no page.
+    """Writes the page beside the result and returns its path; what goes wrong is a warning and no page.
 
-    A build of a part of the graph leaves the page of the whole alone.
+    The path is returned then, too: a file that is not there keeps the next build from being a no-op, and so the page is
+    tried again. A build of a part of the graph leaves the page of the whole alone.
     """
     if {item.path for item in finished.graph.deliverables} != set(finished.graph.places):
         return ()
@@ -32,7 +33,6 @@ def write_report(finished: FinishedBuild, loaded: LoadedScene) -> tuple[Path, ..
     except Exception as error:  # noqa: BLE001 - the video is made; nothing about the page may fail the build
         temporary.unlink(missing_ok=True)
         click.echo(f"warning: {NAME} could not be written: {error}", err=True)
-        return ()
     return (target,)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "report"
 _SCRIPTS = ("page.js", "scene_view.js")
-_MOST_VIDEO_BYTES = 2_500_000
+_MOST_PAGE_BYTES = 7_800_000
 _MOST_GLB_BYTES = 6_000_000
 _SAMPLES_PX = 1280
 
@@ -66,7 +66,7 @@ def page_html(finished: FinishedBuild, loaded: LoadedScene, *, live_reload: str 
         packs += view.pop("packs")
     context = {
         **_said(finished, loaded),
-        **_shown(finished, loaded, {pack.name for pack in packs}),
+        **_shown(finished, loaded, packs),
         "packs": packs,
         "data": _data(finished, loaded, packs, view),
         "view": view,
@@ -108,13 +108,14 @@ def _said(finished: FinishedBuild, loaded: LoadedScene) -> dict[str, Any]:
     }
 
 
-def _shown(finished: FinishedBuild, loaded: LoadedScene, layers: set[str]) -> dict[str, Any]:
+def _shown(finished: FinishedBuild, loaded: LoadedScene, packs: list[pictures.Pack]) -> dict[str, Any]:
     """Returns the pictures that are not frames, each as an address."""
     photo = pictures.files_of(finished, "draw_photo", "pictures")
     stills = {name: pictures.data_uri("image/webp", data) for name, data in photo.items() if name.endswith(".webp")}
     delivered = finished.delivered
     video = delivered.get("video.mp4")
-    is_small = video is not None and video.stat().st_size <= _MOST_VIDEO_BYTES
+    left_bytes = _MOST_PAGE_BYTES - sum(len(pack.text) for pack in packs) - sum(map(len, stills.values()))
+    is_small = video is not None and video.stat().st_size * 4 / 3 <= left_bytes
     samples, unobserved = delivered.get("customize/samples.png"), delivered.get("check/unobserved.png")
     return {
         "stills": stills,
@@ -123,7 +124,7 @@ def _shown(finished: FinishedBuild, loaded: LoadedScene, layers: set[str]) -> di
         "object_colours": object_colours(loaded.scene),
         "video": pictures.data_uri("video/mp4", video.read_bytes()) if video and is_small else None,
         "video_beside": "video.mp4" if video and not is_small else None,
-        "poster": _poster(finished, layers),
+        "poster": _poster(finished, {pack.name for pack in packs}),
         "samples": pictures.small_picture(samples, _SAMPLES_PX) if samples else None,
         "unobserved_picture": pictures.small_picture(unobserved, 640) if unobserved else None,
     }

@@ -22,7 +22,7 @@ class Plot:
     Attributes:
         lines: Points `x,y x,y` of each unbroken run of values.
         dots: (x, y) of runs of a single value, which have no line.
-        low, high: Values at the bottom and at the top.
+        low, high: The smallest and the largest value; a margin below and above them is part of the plot.
         count: How many places there are along x, from 0 at the left to WIDTH at the right.
     """
 
@@ -67,15 +67,15 @@ def plot(values: Sequence[float | None]) -> Plot:
     thin = _thinned(values)
     known = [value for value in thin if value is not None and math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    margin = (high - low) * _PADDING or max(abs(high) * 0.1, 1e-6)
-    low, high = low - margin, high + margin
+    margin = (high - low) * _PADDING or 1.0
+    bottom, top = low - margin, high + margin
     runs: list[list[tuple[float, float]]] = [[]]
     for index, value in enumerate(thin):
         if value is None or not math.isfinite(value):
             runs.append([])
             continue
         x = WIDTH * index / max(1, len(thin) - 1)
-        runs[-1].append((round(x, 1), round(HEIGHT * (high - value) / (high - low), 1)))
+        runs[-1].append((round(x, 1), round(HEIGHT * (top - value) / (top - bottom), 1)))
     lines = tuple(" ".join(f"{x:g},{y:g}" for x, y in run) for run in runs if len(run) > 1)
     return Plot(lines, tuple(run[0] for run in runs if len(run) == 1), low, high, len(values))
 
