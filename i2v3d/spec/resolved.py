@@ -405,6 +405,7 @@ class Scene:
     """A whole scene, ready to compile.
 
     Attributes:
+        name: Names its output folder and its builds.
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         generation: What only generative backends read.
@@ -414,6 +415,8 @@ class Scene:
         deforming: Cloths and soft bodies by object name, in the order of the objects.
         depth_of_field: None for a pinhole.
         sequences: When the objects whose meshes come as sequences show which, in the order of the objects.
+        title: What the script calls it: the name without variant and sweeps, so that variants that differ in
+            nothing the script says share it.
     """
 
     name: str
@@ -436,6 +439,7 @@ class Scene:
     deforming: Mapping[str, Deforming] = field(default_factory=dict)
     depth_of_field: DepthOfField | None = None
     sequences: Mapping[str, MeshPlay] = field(default_factory=dict)
+    title: str = ""
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:
