@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
+from i2v3d.spec.resolved_expect import Expectations
 from i2v3d.spec.resolved_generation import Generation
 from i2v3d.spec.resolved_motion import MeshPlay as MeshPlay
 from i2v3d.spec.resolved_motion import MotionKey as MotionKey
@@ -412,6 +413,7 @@ class Scene:
         deforming: Cloths and soft bodies by object name, in the order of the objects.
         depth_of_field: None for a pinhole.
         sequences: When the objects whose meshes come as sequences show which, in the order of the objects.
+        expect: What a regression check holds the result to; read by no stage.
     """
 
     name: str
@@ -434,6 +436,7 @@ class Scene:
     deforming: Mapping[str, Deforming] = field(default_factory=dict)
     depth_of_field: DepthOfField | None = None
     sequences: Mapping[str, MeshPlay] = field(default_factory=dict)
+    expect: Expectations = field(default_factory=Expectations)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:
