@@ -361,12 +361,27 @@ class Video(Artifact):
     suffix: ClassVar[str] = ".mp4"
 
 
+@dataclass(frozen=True)
+class WebM(Artifact):
+    """A VP9 WebM file."""
+
+    suffix: ClassVar[str] = ".webm"
+
+
+@dataclass(frozen=True)
+class Gif(Artifact):
+    """An animated GIF."""
+
+    suffix: ClassVar[str] = ".gif"
+
+
 __all__ = [
     "Blend",
     "CameraTrack",
     "FramePasses",
     "FrameState",
     "FrameStates",
+    "Gif",
     "Glb",
     "Image",
     "JsonFile",
@@ -379,6 +394,7 @@ __all__ = [
     "Script",
     "SolvedLayout",
     "Video",
+    "WebM",
     "View",
     "Views",
     "camera_from_json",

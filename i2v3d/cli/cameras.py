@@ -16,12 +16,12 @@ def cameras() -> None:
     """Take camera paths to other programs and back."""
 
 
-_CAMERA_FORMATS = ("opencv", "opengl", "colmap", "realestate10k", "unreal", "glb", "blend")
+CAMERA_FORMATS = ("opencv", "opengl", "colmap", "realestate10k", "unreal", "glb", "blend")
 
 
 @cameras.command("export")
 @with_scene_options
-@click.option("--format", "form", type=click.Choice(_CAMERA_FORMATS), required=True, help="What to write.")
+@click.option("--format", "form", type=click.Choice(CAMERA_FORMATS), required=True, help="What to write.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 def cameras_export(form: str, folder: Path, **options: Any) -> None:
     """Write the cameras of a spec's clip, building it up to step `assemble` first."""
@@ -42,7 +42,7 @@ def cameras_export(form: str, folder: Path, **options: Any) -> None:
 
 @cameras.command("import")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.option("--format", "form", type=click.Choice(_CAMERA_FORMATS), help="What it is [told from name and content].")
+@click.option("--format", "form", type=click.Choice(CAMERA_FORMATS), help="What it is [told from name and content].")
 @click.option("--camera", default="", help="Which camera, when it has several.")
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="Folder to write `cameras.json` to [here].")
 def cameras_import(file: Path, form: str | None, camera: str, folder: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # What a build leaves in the output folder, where the scene has the node.
 DELIVERABLES = (
     Deliverable("video.mp4", OutputRef("encode", "video")),
+    Deliverable("video.webm", OutputRef("encode[webm]", "webm")),
+    Deliverable("video.gif", OutputRef("encode[gif]", "gif")),
     Deliverable("render.mp4", OutputRef("encode[render]", "video")),
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
@@ -39,7 +42,7 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """
     nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
     names = {node.name for node in nodes}
-    wanted = (*DELIVERABLES, *_keyframes(scene), *_script_assets(scene))
+    wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
     return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
 
 
@@ -47,6 +50,18 @@ def _keyframes(scene: Scene) -> Iterator[Deliverable]:
     """Yields the finished keyframes as pictures, each named by its frame."""
     for frame in scene.keyframing.frames:
         yield Deliverable(f"keyframes/{frame:06d}.png", keyframe_ref(scene, frame))
+
+
+def _frames(scene: Scene) -> Iterator[Deliverable]:
+    """Yields every finished frame as a picture, where that is wanted."""
+    if "png" in scene.output.formats:
+        index = 0
+        for first, last in pairwise(scene.keyframing.frames):
+            is_final = last == scene.keyframing.frames[-1]
+            for position in range(last - first + is_final):
+                ref = OutputRef(f"interpolate[{first}-{last}]", "frames", position, position + 1)
+                yield Deliverable(f"frames/{index:06d}.png", ref)
+                index += 1
 
 
 def _script_assets(scene: Scene) -> Iterator[Deliverable]:

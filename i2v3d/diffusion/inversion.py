@@ -6,6 +6,7 @@ order and once reversed. The evaluations are those of the source branch later on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,9 @@ from i2v3d.diffusion.schedule import VideoSchedule
 from i2v3d.diffusion.video_model import ClipControl, ImageCondition, VideoModel
 from i2v3d.diffusion.windows import overlapping_windows
 
+OnShare = Callable[[float], None]
+"""Called with the share of an inversion that is done, 0 to 1."""
+
 _ALL_KINDS: frozenset[FeatureKind] = frozenset({"attention", "convolution"})
 
 
@@ -36,6 +40,7 @@ def invert_keyframes(
     batch: int = 8,
     control_every: int = 1,
     features: InversionFeatures | None = None,
+    on_share: OnShare = lambda share: None,
 ) -> Tensor:
     """The latents that DDIM would have denoised into the renders, at each level.
 
@@ -50,15 +55,28 @@ def invert_keyframes(
         batch: Frames inverted at once; memory only.
         control_every: The ControlNet is asked at every so many steps only; 1 is exact.
         features: Where to put what the evaluations see; None keeps nothing.
+        on_share: Called after each step.
 
     Returns:
         `steps frames channels height width`, float32, clean to noisy.
     """
     run = _KeyframeInversion(model, levels, text, control_every, features)
-    chunks = overlapping_windows(clean.shape[0], size=batch, overlap=0)
-    return torch.cat(
-        [run.inverted(clean[chunk.start : chunk.stop], control.window(chunk), chunk) for chunk in chunks], dim=1
-    )
+    inverted = []
+    for chunk in overlapping_windows(clean.shape[0], size=batch, overlap=0):
+        done, share = chunk.start / len(clean), len(chunk) / len(clean)
+        inverted.append(
+            run.inverted(
+                clean[chunk.start : chunk.stop],
+                control.window(chunk),
+                chunk,
+                partial(_part_of, on_share, done, share),
+            )
+        )
+    return torch.cat(inverted, dim=1)
+
+
+def _part_of(on_share: OnShare, done: float, share: float, of_part: float) -> None:
+    on_share(done + share * of_part)
 
 
 @dataclass(frozen=True)
@@ -71,7 +89,7 @@ class _KeyframeInversion:
     control_every: int
     features: InversionFeatures | None
 
-    def inverted(self, clean: Tensor, control: DepthControl, chunk: range) -> Tensor:
+    def inverted(self, clean: Tensor, control: DepthControl, chunk: range, on_share: OnShare) -> Tensor:
         """The inverted latents of some of the frames, `steps frames ...`."""
         latent, inverted = clean.float(), []
         timesteps = torch.tensor(self.levels.timesteps, device=latent.device)  # at once: each transfer waits
@@ -86,6 +104,7 @@ class _KeyframeInversion:
                     self.features.put(index, chunk, {name: branch.seen[name] for name in wanted})
                 latent = ddim_move(latent, noise, alpha=self.levels.alpha_before(index), to_alpha=alpha)
                 inverted.append(latent)
+                on_share((index + 1) / len(self.levels.alphas))
         return torch.stack(inverted)
 
 
@@ -182,6 +201,7 @@ def invert_clip(
     image: ImageCondition,
     control: ClipControl,
     keeping: Keeping | None = None,
+    on_share: OnShare = lambda share: None,
 ) -> Inversion:
     """The latents that the sampler would have denoised into a clip, at each level.
 
@@ -194,6 +214,7 @@ def invert_clip(
         image: The clip's own first frame, one branch; no guidance.
         control: Depth of the frames.
         keeping: Features to keep on the way; None keeps none.
+        on_share: Called after each step.
     """
     ascending, steps = levels.ascending(), levels.steps
     latent = clean.float()
@@ -209,5 +230,6 @@ def invert_clip(
                 features[steps - index] = SourceFeatures(tensors).kept_in(keeping.storage)
             latent = euler_move(latent, velocity, sigma=sigma, to_sigma=to_sigma)
             latents.append(latent)
+            on_share((index + 1) / steps)
     latents[-1] = latent / levels.start_scale
     return Inversion(latents=torch.stack(latents), image=image, control=control, features=features)

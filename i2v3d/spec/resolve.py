@@ -119,10 +119,8 @@ def _output(collector: Collector, spec: Spec, original: Resolution) -> resolved.
         collector.error(("output", "duration"), "the clip has less than two frames", "give a longer duration")
     if intervals >= MAX_FRAMES:
         collector.error(("output", "duration"), f"{intervals + 1:,} frames is above the limit of {MAX_FRAMES:,}")
-    for index, form in enumerate(spec.output.formats):
-        if form != "mp4":
-            collector.not_yet(("output", "formats", index), f"writing {form} is", "use mp4")
-    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1, spec.output.loop)
+    formats = tuple(dict.fromkeys(["mp4", *spec.output.formats]))
+    return resolved.Output(Resolution(width, height), spec.output.fps, intervals + 1, spec.output.loop, formats)
 
 
 def _framing(collector: Collector, spec: Spec, original: Resolution, size: Resolution) -> tuple[Resolution, int, int]:

@@ -45,6 +45,9 @@ def _keyframes(collector: Collector, spec: Spec) -> resolved.KeyframeSampling:
         window=given.window,
         overlap=min(given.overlap, given.window - 1),
         negative_prompt=given.negative_prompt,
+        source_every=given.faster.source_every,
+        control_every=given.faster.control_every,
+        guided_until=given.faster.guided_until,
     )
 
 

@@ -28,6 +28,8 @@ def resolve_interpolation(collector: Collector, spec: Spec) -> ClipSampling:
         # Left at their defaults for a model that doesn't read them, so that no edit of them makes a clip anew.
         motion_bucket=usual.motion_bucket if backend == "wan_vace" else given.motion_bucket,
         noise_augmentation=usual.noise_augmentation if backend == "wan_vace" else given.noise_augmentation,
+        backward_every=usual.backward_every if backend == "wan_vace" else given.faster.backward_every,
+        control_every=usual.control_every if backend == "wan_vace" else given.faster.control_every,
     )
 
 
@@ -37,6 +39,7 @@ def _warn_of_what_wan_lacks(collector: Collector, spec: Spec) -> None:
     lacking = {
         ("interpolate", "motion_bucket"): "Wan VACE has no motion bucket: no effect",
         ("interpolate", "noise_augmentation"): "Wan VACE puts no noise on the keyframes: no effect",
+        ("interpolate", "faster"): "Wan VACE has neither a way back nor a ControlNet: no effect",
         ("interpolate", "features"): features,
     }
     if not is_run_by({"keyframes": _backend(spec, "keyframes")}, "keyframes", "generate_keyframes"):

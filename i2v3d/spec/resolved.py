@@ -55,12 +55,14 @@ class Output:
     """The clip: its size (even numbers), rate and number of frames (duration times rate, plus one).
 
     is_loop: The last frame is meant to equal the first.
+    formats: Of the finished clip: always `mp4`, and `webm`, `gif`, `png` (single frames) where they are wanted.
     """
 
     size: Resolution
     fps: float
     frame_count: int
     is_loop: bool = False
+    formats: tuple[str, ...] = ("mp4",)
 
 
 @dataclass(frozen=True)

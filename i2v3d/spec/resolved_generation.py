@@ -85,23 +85,40 @@ class Customization:
 
 @dataclass(frozen=True)
 class KeyframeSampling:
-    """Numbers of keyframe generation; `window` and `overlap` in keyframes."""
+    """Numbers of keyframe generation; `window` and `overlap` in keyframes.
+
+    Attributes:
+        source_every: The render's branch is evaluated at every so many steps only; 1 is exact.
+        control_every: The same of the depth ControlNet.
+        guided_until: Share of the steps that have guidance; 1 is exact.
+    """
 
     steps: int = 50
     guidance_scale: float = 7.5
     window: int = 4
     overlap: int = 1
     negative_prompt: str = ""
+    source_every: int = 1
+    control_every: int = 1
+    guided_until: float = 1.0
 
 
 @dataclass(frozen=True)
 class ClipSampling:
-    """Numbers of clip generation; `noise_augmentation` is the noise put on the keyframe that conditions SVD."""
+    """Numbers of clip generation.
+
+    Attributes:
+        noise_augmentation: Noise put on the keyframe that conditions SVD.
+        backward_every: The trajectory from the last keyframe is evaluated at every so many steps only; 1 is exact.
+        control_every: The same of the depth ControlNet.
+    """
 
     steps: int = 25
     guidance_scale: float = 1.5
     motion_bucket: int = 127
     noise_augmentation: float = 0.02
+    backward_every: int = 1
+    control_every: int = 1
 
 
 @dataclass(frozen=True)

@@ -70,19 +70,23 @@ class Outputs:
 
 def nodes(scene: Scene) -> Iterator[Node]:
     """Yields the finished clip and the plain renders."""
-    frames = scene.keyframing.frames
-    clips = tuple(OutputRef(f"interpolate[{first}-{last}]", "frames") for first, last in pairwise(frames))
-    # A clip of a single frame has no interval.
-    singles = () if clips else (keyframe_ref(scene, frames[0]),)
     renders = tuple(OutputRef(f"render[{index}]", "colour") for index in range(scene.output.frame_count))
-    for name, pair in (("encode", (clips, singles)), ("encode[render]", ((), renders))):
+    for name, inputs in (("encode", clip_inputs(scene)), ("encode[render]", {"clips": (), "pictures": renders})):
         yield Node(
             name=name,
             stage="encode",
             params=Params(fps=scene.output.fps),
-            inputs={"clips": pair[0], "pictures": pair[1]},
+            inputs=inputs,
             origins={"fps": "output.fps"},
         )
+
+
+def clip_inputs(scene: Scene) -> dict[str, tuple[OutputRef, ...]]:
+    """Returns where the finished frames come from, as an encoder's inputs: intervals in order, then single pictures."""
+    frames = scene.keyframing.frames
+    clips = tuple(OutputRef(f"interpolate[{first}-{last}]", "frames") for first, last in pairwise(frames))
+    # A clip of a single frame has no interval.
+    return {"clips": clips, "pictures": () if clips else (keyframe_ref(scene, frames[0]),)}
 
 
 @stage("encode", version=1, nodes=nodes, resources=Resources(cpu=1, memory_gb=0.5))

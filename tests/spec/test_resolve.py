@@ -257,7 +257,6 @@ UNAVAILABLE = {
     "backends: {segment: sam2}": "backends.segment: backend `sam2` of stage segment is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
-    "output: {formats: [mp4, gif]}": "output.formats[1]: writing gif is not available yet",
 }
 
 
@@ -481,3 +480,8 @@ def test_a_cloth_on_what_changes_its_size_is_refused(load):
     head = "source: photo.jpg\n" + OBJECT + "  flag: {copy: rocket}\nmotion: {rocket: [{at: 1s, scale: 2}]}\n"
     (problem,) = load(head + "simulate: {flag: {cloth: {collide: [rocket]}}}\n").unavailable
     assert "a cloth on what changes its size is not available yet" in str(problem)
+
+
+def test_an_mp4_is_written_whatever_else_is_wanted(load):
+    assert scene_of(load, OBJECT).output.formats == ("mp4",)
+    assert scene_of(load, "output: {formats: [gif, png, gif]}\n" + OBJECT).output.formats == ("mp4", "gif", "png")

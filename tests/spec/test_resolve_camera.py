@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from project import make_project
 
-from i2v3d import cli
+from i2v3d.cli.cameras import CAMERA_FORMATS
 from i2v3d.errors import SpecError
 from i2v3d.spec import load_scene
 from i2v3d.spec.model.camera import FILE_FORMATS, PRESETS
@@ -199,7 +199,7 @@ def test_the_formats_of_the_language_are_those_that_are_read():
     from i2v3d.geometry.camera_files import NAMES
 
     assert FILE_FORMATS == NAMES
-    assert FILE_FORMATS == cli._CAMERA_FORMATS
+    assert FILE_FORMATS == CAMERA_FORMATS
 
 
 def test_a_flight_through_views_may_go_part_of_the_way(load):

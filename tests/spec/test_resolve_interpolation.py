@@ -56,6 +56,7 @@ def test_each_model_has_steps_and_guidance_of_its_own_until_the_spec_says_otherw
         ("interpolate: {motion_bucket: 60}\n", "interpolate.motion_bucket"),
         ("interpolate: {noise_augmentation: 0.1}\n", "interpolate.noise_augmentation"),
         ("interpolate: {features: {conv_until: 0.2}}\n", "interpolate.features"),
+        ("interpolate: {faster: {control_every: 2}}\n", "interpolate.faster"),
         ("guidance: {features: {conv_until: 0.2}}\nbackends: {keyframes: embedded}\n", "guidance.features"),
     ],
 )
@@ -81,6 +82,21 @@ def test_what_is_usual_or_followed_elsewhere_is_no_reason_to_warn(load, text):
 def test_what_the_model_does_not_read_leaves_its_numbers_alone(load):
     clips = load(MODERN + "interpolate: {motion_bucket: 60, noise_augmentation: 0.5}\n").scene.generation.clips
     assert clips == ClipSampling(steps=30, guidance_scale=5.0)
+
+
+def test_what_makes_generation_faster_reaches_the_samplers_and_is_exact_by_default(load):
+    text = """
+profile: paper
+keyframes: {faster: {source_every: 2, control_every: 3, guided_until: 80%}}
+interpolate: {faster: {backward_every: 2, control_every: 4}}
+"""
+    generation = load("source: photo.jpg\n" + text).scene.generation
+    keyframes, clips = generation.keyframes, generation.clips
+    assert (keyframes.source_every, keyframes.control_every, keyframes.guided_until) == (2, 3, 0.8)
+    assert (clips.backward_every, clips.control_every) == (2, 4)
+    usual = load("source: photo.jpg\nprofile: paper\n").scene.generation
+    assert (usual.keyframes.source_every, usual.keyframes.control_every, usual.keyframes.guided_until) == (1, 1, 1.0)
+    assert (usual.clips.backward_every, usual.clips.control_every) == (1, 1)
 
 
 def test_the_larger_wan_vace_is_chosen_by_its_repository(load):

@@ -83,7 +83,13 @@ def generate_latents(
     keeping = Keeping(settings.schedule, storage) if storage is not None and is_repeated else None
     report(0.0, "inversion")
     forward = invert_clip(
-        model, clip.clean, levels=levels, image=clip.forward.inversion, control=control, keeping=keeping
+        model,
+        clip.clean,
+        levels=levels,
+        image=clip.forward.inversion,
+        control=control,
+        keeping=keeping,
+        on_share=lambda share: report(_INVERSION / 2 * share, "inversion"),
     )
     # Without injection nothing reads the backward inversion: the start is the forward one's.
     backward = Inversion(forward.latents.flip(2), clip.backward.inversion, control)
@@ -96,6 +102,7 @@ def generate_latents(
             image=clip.backward.inversion,
             control=control.reversed_in_time(),
             keeping=keeping,
+            on_share=lambda share: report(_INVERSION / 2 * (1 + share), "inversion of the reversed clip"),
         )
     report(_INVERSION, "sampling")
     return sample_clip(

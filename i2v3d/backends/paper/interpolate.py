@@ -159,7 +159,8 @@ def video_settings(task: ClipTask) -> VideoSettings:
     schedule = VideoSchedule(steps, 0.0, 0.0)
     if features is not None:
         schedule = VideoSchedule(steps, features.convolution_until, features.attention_until)
-    return VideoSettings(schedule, task.sampling.guidance_scale)
+    sampling = task.sampling
+    return VideoSettings(schedule, sampling.guidance_scale, sampling.backward_every, sampling.control_every)
 
 
 def _pictures(arrays: Sequence[Array], device: torch.device) -> Tensor:

@@ -162,6 +162,8 @@ def generate_pictures(
             text=models.prompts.inversion,
             control=DepthControl(frames.depth),
             batch=memory.source_batch,
+            control_every=task.sampling.control_every,
+            on_share=lambda share: progress(_ENCODED + (_INVERTED - _ENCODED) * share, "inverting"),
         )
         progress(_INVERTED, "generating")
         latents = sample_keyframes(
@@ -224,6 +226,9 @@ def _settings(task: KeyframeTask, memory: KeyframeMemory) -> KeyframeSettings:
         overlap=task.sampling.overlap,
         source_batch=memory.source_batch,
         target_batch=memory.target_batch,
+        source_every=task.sampling.source_every,
+        control_every=task.sampling.control_every,
+        guided_until=task.sampling.guided_until,
     )
 
 

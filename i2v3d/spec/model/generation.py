@@ -153,6 +153,31 @@ class Customize(SpecPart):
 OptionalCustomize = Annotated[Customize | None, BeforeValidator(_off), _OFF]
 
 
+class FasterKeyframes(SpecPart):
+    """Approximations of keyframe generation; each is exact by default."""
+
+    source_every: Annotated[Count, in_range(1, 100)] = documented(
+        1, "The render's features are taken at every so many steps only.", unit="steps", examples=(2,)
+    )
+    control_every: Annotated[Count, in_range(1, 100)] = documented(
+        1, "The depth ControlNet is asked at every so many steps only.", unit="steps", examples=(2,)
+    )
+    guided_until: Annotated[Share, in_range(0, 1)] = documented(
+        1.0, "Share of the steps that have classifier-free guidance.", examples=(0.8,)
+    )
+
+
+class FasterClips(SpecPart):
+    """Approximations of SVD between keyframes; each is exact by default."""
+
+    backward_every: Annotated[Count, in_range(1, 100)] = documented(
+        1, "The way back from the later keyframe is evaluated at every so many steps only.", unit="steps", examples=(2,)
+    )
+    control_every: Annotated[Count, in_range(1, 100)] = documented(
+        1, "The depth ControlNet is asked at every so many steps only.", unit="steps", examples=(2,)
+    )
+
+
 class Keyframes(SpecPart):
     """Which frames are refined as keyframes, and the numbers of refining."""
 
@@ -174,6 +199,9 @@ class Keyframes(SpecPart):
         "",
         "What keyframes must not show, nor the frames that Wan VACE makes between them.",
         examples=("blurry, low quality",),
+    )
+    faster: FasterKeyframes = documented(
+        FasterKeyframes.model_construct(), FasterKeyframes.__doc__ or "", examples=({"source_every": 2},)
     )
 
 
@@ -200,6 +228,9 @@ class Interpolate(SpecPart):
         ClipFeatures.model_construct(),
         "Feature injection between keyframes, or `off`; also off where `guidance.features` is.",
         examples=({"attention_until": 0.8},),
+    )
+    faster: FasterClips = documented(
+        FasterClips.model_construct(), FasterClips.__doc__ or "", examples=({"backward_every": 2},)
     )
 
 

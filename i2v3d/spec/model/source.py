@@ -142,5 +142,7 @@ class Output(SpecPart):
     )
     loop: Flag = documented(False, "The end is meant to meet the start; `validate --deep` checks it.", examples=(True,))
     formats: Annotated[list[Annotated[str, Word(*OUTPUT_FORMATS)]], AsList] = documented(
-        ["mp4"], "Files to write.", examples=(["mp4"],)
+        ["mp4"],
+        "Files to write: `mp4` in any case, `webm` (VP9), `gif` (640 px wide at most), `png` (every frame).",
+        examples=(["mp4", "gif"],),
     )

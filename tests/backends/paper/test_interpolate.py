@@ -225,6 +225,8 @@ def test_without_features_the_reversed_clip_is_not_inverted(prepared):
         {"sampling": ClipSampling(steps=3, noise_augmentation=0.2)},
         {"sampling": ClipSampling(steps=3, guidance_scale=3.0)},
         {"sampling": ClipSampling(steps=4)},
+        {"sampling": ClipSampling(steps=3, backward_every=2)},
+        {"sampling": ClipSampling(steps=3, control_every=2)},
     ],
     ids=lambda changes: str(changes),
 )

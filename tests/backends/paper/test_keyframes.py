@@ -326,6 +326,30 @@ def test_each_way_of_seeing_other_keyframes_is_another_result(task, backend):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("faster", "spared"),
+    [({"source_every": 2}, "unet"), ({"control_every": 2}, "controlnet"), ({"guided_until": 0.4}, "unet")],
+)
+def test_what_makes_keyframes_faster_spares_evaluations_and_shows(faster, spared, task):
+    evaluated, made = [], []
+    for sampling in (task.sampling, replace(task.sampling, **faster)):
+        backend = SdxlKeyframes()
+        models = backend._models(task, CPU, ROOMY)
+        pictures_seen = []
+        hook = getattr(models, spared).register_forward_pre_hook(
+            lambda module, arguments, keywords, seen=pictures_seen: seen.append(
+                len(keywords.get("sample", arguments[:1] and arguments[0]))
+            ),
+            with_kwargs=True,
+        )
+        made.append(pictures(backend, replace(task, sampling=sampling)))
+        hook.remove()
+        evaluated.append(sum(pictures_seen))
+    assert evaluated[1] <= 0.9 * evaluated[0], evaluated
+    assert distance(made[1], made[0]) > 0.1
+
+
+@pytest.mark.slow
 def test_windows_wider_than_the_clip_are_one_window(task, backend):
     sampling = replace(task.sampling, window=2, overlap=0)
     wide = replace(task, sampling=replace(sampling, window=9))
@@ -333,6 +357,10 @@ def test_windows_wider_than_the_clip_are_one_window(task, backend):
 
 
 def test_progress_goes_up_to_its_end(task, backend):
-    shares = []
-    backend.generate(task, lambda share, message: shares.append(share))
+    told = []
+    backend.generate(task, lambda share, message: told.append((share, message)))
+    shares = [share for share, _ in told]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] >= 0.9
+    steps = task.sampling.steps
+    assert [message for _, message in told].count("inverting") >= steps
+    assert [message for _, message in told].count("generating") >= steps
