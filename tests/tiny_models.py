@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from tests.tiny_models_measuring import CLIP_PREPROCESSING, DEPTH_PREPROCESSING, clip_model, depth_anything_model
 from tests.tiny_models_wan import write_wan_vace
 
 SEED = 7
@@ -256,6 +257,16 @@ def write_svd_controlnet_depth(folder, seed):
     write_json(config, {**json.loads(config.read_text(encoding="utf-8")), "_class_name": "ControlNetSVDModel"})
 
 
+def write_clip(folder, seed):
+    save(clip_model(random_model, seed + 9), folder)
+    write_json(folder / "preprocessor_config.json", CLIP_PREPROCESSING)
+
+
+def write_depth_anything(folder, seed):
+    save(depth_anything_model(random_model, seed + 10), folder)
+    write_json(folder / "preprocessor_config.json", DEPTH_PREPROCESSING)
+
+
 def _autoencoder(latent_channels):
     return {
         "block_out_channels": (8, 8, 16, 16),
@@ -318,6 +329,8 @@ _WRITERS = {
     "svd": write_svd,
     "svd_controlnet_depth": write_svd_controlnet_depth,
     "wan_vace": write_wan_vace,
+    "clip": write_clip,
+    "depth_anything": write_depth_anything,
 }
 
 

@@ -1,12 +1,15 @@
-"""Measured values of a clip on disk: one JSON document, the same for a build's own result and for any other video."""
+"""Measured values of a clip on disk, the same for a build's own result and any other video: JSON and a table."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from i2v3d.artifacts.base import Artifact
 from i2v3d.artifacts.scene import JsonFile
 from i2v3d.errors import ArtifactError
 
@@ -101,6 +104,31 @@ class Metrics(JsonFile):
             raise ArtifactError(f"{self.path.name}: not a file of metrics: {error}") from error
 
 
+@dataclass(frozen=True)
+class MetricsTable(Artifact):
+    """Metrics as CSV: a row of the whole clip, whose `frame` is empty, then one a frame; what has no value is empty."""
+
+    suffix: ClassVar[str] = ".csv"
+
+    def write(self, metrics: ClipMetrics) -> None:
+        """Writes the table, values with 9 significant digits."""
+        self.path.write_text(table_text(metrics), encoding="utf-8", newline="")
+
+
+def table_text(metrics: ClipMetrics) -> str:
+    """Returns metrics as CSV, the whole clip first: `frame,time_s,ssim_to_render,...`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = list(metrics.measured.values())
+    writer.writerow(["frame", "time_s", *(one.name for one in columns)])
+    writer.writerow(["", "", *(f"{one.value:.9g}" for one in columns)])
+    for frame in range(metrics.frame_count):
+        values = (one.frames[frame] if frame < len(one.frames) else None for one in columns)
+        cells = ["" if value is None else f"{value:.9g}" for value in values]
+        writer.writerow([frame, f"{frame / metrics.fps:.9g}", *cells])
+    return text.getvalue()
+
+
 def _document(one: Measured) -> dict[str, Any]:
     frames = [None if value is None else _rounded(one.name, value) for value in one.frames]
     return {
@@ -124,4 +152,4 @@ def _rounded(name: str, value: float) -> float:
     return float(f"{value:.9g}")
 
 
-__all__ = ["ClipMetrics", "Measured", "Metrics"]
+__all__ = ["ClipMetrics", "Measured", "Metrics", "MetricsTable", "table_text"]

@@ -339,3 +339,27 @@ class ClipGenerator(Protocol):
 
     def generate(self, task: ClipTask, progress: Progress) -> Sequence[Array]:
         """Returns one uint8 (height, width, 3) per frame of the task; the ends meet the keyframes."""
+
+
+class PictureEmbedder(Protocol):
+    """Pictures to vectors whose directions are alike where the pictures are."""
+
+    def embed(self, pictures: Sequence[Array], models: ModelFiles) -> Iterator[Array]:
+        """Yields float32 (channels,) of length 1 for each picture.
+
+        Args:
+            pictures: uint8 (height, width, 3), of one size, read when asked for.
+            models: The embedding model's weights.
+        """
+
+
+class DepthEstimator(Protocol):
+    """Pictures to depths, each up to a factor and an offset."""
+
+    def estimate(self, pictures: Sequence[Array], models: ModelFiles) -> Iterator[Array]:
+        """Yields float32 (height, width) for each picture: inverse depth, near is large.
+
+        Args:
+            pictures: uint8 (height, width, 3), of one size, read when asked for.
+            models: The depth model's weights.
+        """

@@ -26,6 +26,7 @@ class Backend:
         licence: Licence of the code, as one line; that of weights is in `backends.weights`.
         runs: The stage's kind in the graph, where that has another name.
         models: Roles of the weights it reads.
+        measures: Metrics that it is needed for, as `expect:` names them.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Backend:
     licence: str = "Apache-2.0"
     runs: str = ""
     models: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -178,6 +180,30 @@ BACKENDS: tuple[Backend, ...] = (
         runs="generate_clip",
         models=("wan_vace",),
     ),
+    Backend(
+        "clip",
+        "appearance",
+        (),
+        f"{_PAPER}.clip_embeddings:ClipEmbedder",
+        "CLIP: likeness of neighbouring frames, and of each frame and the photo (paper Table 1)",
+        requires=_TORCH,
+        extra="diffusion",
+        runs="embed_frames",
+        models=("clip",),
+        measures=("frame_consistency", "clip_i"),
+    ),
+    Backend(
+        "depth_anything",
+        "depth_agreement",
+        (),
+        f"{_PAPER}.depth_anything:DepthAnything",
+        "Depth Anything: depth of the result against that of the render (paper Table 1)",
+        requires=_TORCH,
+        extra="diffusion",
+        runs="compare_depth",
+        models=("depth_anything",),
+        measures=("d_rmse", "d_rmse_to_scene"),
+    ),
 )
 
 
@@ -197,6 +223,11 @@ def find_backend(kind: str, backend_id: str) -> Backend:
 def default_backends(profile: str) -> Mapping[str, str]:
     """Returns the backend id of each stage for a profile."""
     return {b.stage: b.id for b in BACKENDS if profile in b.profiles}
+
+
+def backend_measuring(metric: str) -> Backend | None:
+    """Returns the backend that a metric needs; None where it needs none."""
+    return next((backend for backend in BACKENDS if metric in backend.measures), None)
 
 
 def is_run_by(scene_backends: Mapping[str, str], stage: str, kind: str) -> bool:

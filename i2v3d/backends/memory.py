@@ -30,6 +30,8 @@ SVD_IMAGE_ENCODER = 632_076_800
 VACE_TRANSFORMER = 2_150_000_000
 VACE_TEXT_ENCODER = 5_680_910_336
 VACE_VAE = 126_892_531
+CLIP_IMAGE_ENCODER = 303_966_208
+DEPTH_ANYTHING = 24_785_089
 
 _SDXL_LORA = 2_616_320  # of a LoRA on its UNet, by rank
 _SDXL_PIXELS = 1024 * 1024
@@ -45,6 +47,11 @@ _SDXL_TRAINING_CHECKPOINTED = 50_000  # 15_000 saved
 _SVD_ACTIVATIONS = 12_000
 _SVD_FEATURES = 3_300
 _VACE_ACTIVATIONS = 12_000
+# Values per pixel that a measuring model sees; on a CPU half of it was measured.
+_CLIP_MEASURING = 400
+_DEPTH_MEASURING = 300
+_MEASURED_AT_ONCE = 4
+_CLIP_PIXELS = 224 * 224
 # Values per picture pixel: the decoders' widest layers are at full size.
 _DECODING = 1_500
 _CLIP_DECODING = 1_800
@@ -154,6 +161,19 @@ class TrainingMemory:
         return activations if self.is_joint else f"{activations}, one picture at a time"
 
 
+@dataclass(frozen=True)
+class MeasuringMemory:
+    """Pictures that a measuring model sees at once, and the estimate for so many."""
+
+    at_once: int
+    needs_gb: float
+
+    @property
+    def summary(self) -> str:
+        """The choice in words."""
+        return f"{self.at_once} pictures at once, single precision"
+
+
 _Choice = TypeVar("_Choice", KeyframeMemory, ClipMemory, TrainingMemory)
 
 
@@ -232,6 +252,22 @@ def vace_needs_gb(size: FrameSize) -> float:
     sampling = size.weights_gb(VACE_TRANSFORMER) + size.latents_gb(_VACE_ACTIVATIONS / 4, 2 * size.frames)
     decoding = size.weights_gb(VACE_VAE) + size.pixels_gb(_DECODING, 1)
     return RESERVE_GB + max(size.weights_gb(VACE_TEXT_ENCODER), sampling, decoding)
+
+
+def plan_embeddings(budget_gb: float) -> MeasuringMemory:
+    """Returns how many pictures CLIP's image encoder takes at once."""
+    return _measuring_memory(budget_gb, CLIP_IMAGE_ENCODER, _CLIP_MEASURING * _CLIP_PIXELS)
+
+
+def plan_depths(budget_gb: float, height: int, width: int) -> MeasuringMemory:
+    """Returns how many pictures of a size, in pixels after preprocessing, Depth Anything takes at once."""
+    return _measuring_memory(budget_gb, DEPTH_ANYTHING, _DEPTH_MEASURING * height * width)
+
+
+def _measuring_memory(budget_gb: float, parameters: int, values: int) -> MeasuringMemory:
+    fixed_gb, picture_gb = RESERVE_GB + 4 * parameters / GB, 4 * values / GB
+    at_once = int(min(max((budget_gb - fixed_gb) / picture_gb, 1), _MEASURED_AT_ONCE))
+    return MeasuringMemory(at_once, fixed_gb + at_once * picture_gb)
 
 
 def _keyframe_memory(

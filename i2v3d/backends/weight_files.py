@@ -44,7 +44,9 @@ class Part:
         return of_role if is_only and not inside.is_dir() else inside
 
 
+PREPROCESSING_FILE = "preprocessor_config.json"
 _CLIP_VOCABULARY = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+_PREPROCESSING = ((PREPROCESSING_FILE,),)
 PARTS: tuple[Part, ...] = (
     Part("sdxl", "unet", ("UNet2DConditionModel",), _DIFFUSERS, settings=(("addition_embed_type", "text_time"),)),
     Part("sdxl", "text_encoder", ("CLIPTextModel",), _TRANSFORMERS),
@@ -65,6 +67,8 @@ PARTS: tuple[Part, ...] = (
     Part("wan_vace", "text_encoder", ("UMT5EncoderModel",), _TRANSFORMERS),
     Part("wan_vace", "tokenizer", config="tokenizer_config.json", one_of=(("tokenizer.json",), ("spiece.model",))),
     Part("wan_vace", "scheduler", config="scheduler_config.json"),
+    Part("clip", "", ("CLIPModel", "CLIPVisionModelWithProjection"), _TRANSFORMERS, one_of=_PREPROCESSING),
+    Part("depth_anything", "", ("DepthAnythingForDepthEstimation",), _TRANSFORMERS, one_of=_PREPROCESSING),
 )
 
 # A ControlNet's blocks are its UNet's: these must be equal in both configs.

@@ -117,6 +117,32 @@ MODELS: tuple[Model, ...] = (
         download_mb=16_200,  # reckoned from the parameters: the autoencoder in single precision, the rest in half
         parameters=7_961_774_899,  # 2.15 of the transformer, 5.68 of the text encoder, 0.13 of the autoencoder
     ),
+    # Of ViT-B/32, the other usual choice, the hub's main commit has a pickle only, which nothing here reads.
+    Model(
+        role="clip",
+        repo="openai/clip-vit-large-patch14",
+        revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
+        title="CLIP ViT-L/14, of which the image encoder is read",
+        licence="MIT",
+        is_commercial=True,
+        parts=(),
+        files=("config.json", "preprocessor_config.json", "model.safetensors"),
+        download_mb=1_711,
+        parameters=427_616_513,
+    ),
+    # Small is the only size of version 2 whose weights may be used commercially (Base and Large: CC-BY-NC-4.0).
+    Model(
+        role="depth_anything",
+        repo="depth-anything/Depth-Anything-V2-Small-hf",
+        revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
+        title="Depth Anything V2 Small",
+        licence="Apache-2.0",
+        is_commercial=True,
+        parts=(),
+        files=("config.json", "preprocessor_config.json", "model.safetensors"),
+        download_mb=99,
+        parameters=24_785_089,
+    ),
 )
 
 

@@ -24,6 +24,8 @@ DELIVERABLES = (
     Deliverable("scene.blend", OutputRef("assemble", "blend")),
     Deliverable("scene.glb", OutputRef("assemble", "glb")),
     Deliverable("cameras.json", OutputRef("assemble", "cameras")),
+    Deliverable("metrics.json", OutputRef("evaluate", "metrics")),
+    Deliverable("metrics.csv", OutputRef("evaluate", "table")),
     Deliverable("check/findings.json", OutputRef("check", "findings")),
     Deliverable("check/unobserved.png", OutputRef("check", "picture")),
     Deliverable("customize/lora.safetensors", OutputRef("customize", "lora")),

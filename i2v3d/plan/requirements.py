@@ -65,7 +65,7 @@ def _missing_libraries(graph: StageGraph) -> Iterator[Missing]:
                 f"`{distribution}` is not installed",
                 f"pip install '{package}'",
                 tuple(name for name, _ in users),
-                (f"backends.{users[0][1].stage}", "profile"),
+                (f"backends.{users[0][1].stage}", _asked_by(users[0][1])),
             )
 
 
@@ -80,8 +80,13 @@ def _missing_weights(graph: StageGraph, weights: Collection[FoundWeights]) -> It
             found.problem,
             found.hint,
             tuple(name for name, _ in mine),
-            (f"models.{role}", f"backends.{mine[0][1].stage}", "profile"),
+            (f"models.{role}", f"backends.{mine[0][1].stage}", _asked_by(mine[0][1])),
         )
+
+
+def _asked_by(backend: Backend) -> str:
+    """Returns the field of the spec that asks for a backend which `backends` does not name."""
+    return "profile" if backend.profiles or not backend.measures else "expect"
 
 
 def _backends(graph: StageGraph) -> Iterator[tuple[str, Backend]]:

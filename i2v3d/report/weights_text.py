@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from i2v3d.backends.memory import FrameSize, plan_clip, plan_keyframes, plan_training, vace_needs_gb
+from i2v3d.backends.memory import (
+    FrameSize,
+    plan_clip,
+    plan_depths,
+    plan_embeddings,
+    plan_keyframes,
+    plan_training,
+    vace_needs_gb,
+)
 from i2v3d.backends.weights import find_model
 from i2v3d.report.tables import columns_text
 
@@ -16,6 +24,7 @@ if TYPE_CHECKING:
     from i2v3d.execute.devices import DeviceFacts
     from i2v3d.spec.resolved import Scene
 
+_DEPTH_SIDE = 518  # of the shorter side, as Depth Anything sees it
 _COMMERCIAL = {
     True: "commercial use: yes",
     False: "commercial use: NOT for everybody",
@@ -94,6 +103,13 @@ def _estimates(graph: StageGraph, scene: Scene, budget_gb: float, host_gb: float
         else:
             clip = plan_clip(frames(longest), budget_gb, steps=generation.clips.steps, host_gb=host_gb)
             yield "interpolate", clip.needs_gb, clip.summary
+    if "embed_frames" in backends:
+        embedding = plan_embeddings(budget_gb)
+        yield "appearance", embedding.needs_gb, embedding.summary
+    if "compare_depth" in backends:
+        factor = _DEPTH_SIDE / min(size.height, size.width)
+        depths = plan_depths(budget_gb, round(factor * size.height), round(factor * size.width))
+        yield "depth_agreement", depths.needs_gb, depths.summary
 
 
 def _most_together(graph: StageGraph) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from i2v3d.backends.catalog import BACKENDS, default_backends
+from i2v3d.backends.catalog import BACKENDS, backend_measuring, default_backends
 from i2v3d.geometry.resolution import Resolution
 from i2v3d.spec import resolved
 from i2v3d.spec.collect import Collector
@@ -157,6 +157,9 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
             has = ", ".join(f"`{name}`" for name in known)
             collector.not_yet(path, f"backend `{backend}` of stage {stage} is", f"it has {has}")
         chosen[stage] = backend
+    for metric in spec.expect.bounds if spec.expect is not None else ():
+        if (measuring := backend_measuring(metric)) is not None:
+            chosen.setdefault(measuring.stage, measuring.id)
     if "render" in spec.backends and "check" not in spec.backends:
         chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
     standing_in = [stage for stage in _STANDS_IN if chosen[stage] == "embedded" and stage not in spec.backends]

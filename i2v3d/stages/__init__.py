@@ -40,6 +40,13 @@ PIPELINE_ORDER = (
     "interpolate",
     "generate_clip",
     "encode",
+    "embed_frames",
+    "appearance",
+    "compare_depth",
+    "depth_agreement",
+    "read_video",
+    "measure",
+    "evaluate",
 )
 
 

@@ -8,6 +8,8 @@ from i2v3d.backends.memory import (
     RESERVE_GB,
     FrameSize,
     plan_clip,
+    plan_depths,
+    plan_embeddings,
     plan_keyframes,
     plan_training,
     vace_needs_gb,
@@ -95,3 +97,12 @@ def test_training_takes_the_fastest_way_that_fits():
     assert way(32, precision="fp32") == (True, True)
     # Larger photos are learnt at SDXL's own size.
     assert plan_training(FrameSize(2160, 3840, 2), 80).needs_gb == plan_training(FrameSize(1024, 1024, 2), 80).needs_gb
+
+
+@pytest.mark.parametrize("plan", [plan_embeddings, lambda budget: plan_depths(budget, 518, 924)])
+def test_a_measuring_model_sees_as_many_pictures_at_once_as_fit(plan):
+    at_once = [plan(budget).at_once for budget in (0, 1, 2, 3, 4, 8, 80, float("inf"))]
+    assert at_once[0] == 1
+    assert at_once == sorted(at_once)
+    assert at_once[-1] > 1
+    assert all(plan(budget).needs_gb <= budget for budget in (3, 4, 8, 80))

@@ -29,15 +29,21 @@ from i2v3d.spec.units import Moment, describe
 METRICS = (
     "ssim_to_render",
     "psnr_to_render",
+    "psnr_observed",
     "frame_consistency",
     "clip_i",
     "d_rmse",
+    "d_rmse_to_scene",
     "silhouette_iou",
+    "displacement",
+    "motion_error",
     "warp_error",
     "seam_jump",
     "flicker",
     "unobserved_share",
     "camera_path_error",
+    "camera_path_share",
+    "camera_rotation_error",
 )
 _BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*\Z")
 _OF_OBJECT = re.compile(r"([^\[\]]+)\[(.+)\]\Z", re.DOTALL)

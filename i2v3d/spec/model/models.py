@@ -45,3 +45,9 @@ class Models(SpecPart):
         None, f"Depth ControlNet of Stable Video Diffusion.{_HOW}", examples=("./weights/svd-depth",)
     )
     wan_vace: _ModelField | None = documented(None, f"Wan VACE.{_HOW}", examples=("Wan-AI/Wan2.1-VACE-1.3B-diffusers",))
+    clip: _ModelField | None = documented(
+        None, f"CLIP, which measures.{_HOW}", examples=("openai/clip-vit-large-patch14",)
+    )
+    depth_anything: _ModelField | None = documented(
+        None, f"Depth Anything, which measures.{_HOW}", examples=("depth-anything/Depth-Anything-V2-Small-hf",)
+    )
