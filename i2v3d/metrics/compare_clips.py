@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from i2v3d.metrics.compare_pictures import (
     shifts_of,
 )
 from i2v3d.metrics.comparison import WHOLE, Comparison
-from i2v3d.metrics.fingerprint import ClipPrint, FramePrint
+from i2v3d.metrics.fingerprint import ClipPrint
 from i2v3d.metrics.time_alignment import Jump, align, jump_cost, jumps, small_picture, squared_distances
 
 BACKGROUND_ID = 1
@@ -170,8 +170,3 @@ def _compare_passes(before: ClipPrint, after: ClipPrint, shown: Array) -> list[C
 def _misfit(before: ClipPrint, after: ClipPrint, way: Array) -> float:
     pairs = [(before.frames[index].geometry, frame.geometry) for index, frame in zip(way, after.frames, strict=True)]
     return sum(distance_between(was, now) for was, now in pairs if was is not None and now is not None)
-
-
-def with_pictures_of(frame: FramePrint, other: FramePrint) -> FramePrint:
-    """Returns a frame with the pictures of another and its own passes."""
-    return replace(frame, thumbnail=other.thumbnail, colours=other.colours)

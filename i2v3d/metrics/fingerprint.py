@@ -102,7 +102,7 @@ def make_thumbnail(pixels: Array) -> Array:
 
 def mean_colours(pixels: Array) -> Array:
     """Returns `FramePrint.colours` of a picture."""
-    return _cell_means(pixels.astype(np.float32))
+    return np.round(256 * _cell_means(pixels.astype(np.float32))) / np.float32(256)
 
 
 def geometry_print(ids: Array, depth_m: Array, names: Mapping[int, str]) -> GeometryPrint:
@@ -119,7 +119,9 @@ def geometry_print(ids: Array, depth_m: Array, names: Mapping[int, str]) -> Geom
     columns = ((np.arange(small_width) + 0.5) * width / small_width).astype(int)
     nearness = np.where(np.isfinite(depth_m) & (depth_m > 0), 1 / np.maximum(depth_m, 1e-6), 0).astype(np.float32)
     objects = {name: made for number, name in names.items() if (made := _object_print(ids == number, nearness))}
-    return GeometryPrint(ids[np.ix_(rows, columns)], _cell_means(nearness[..., None])[..., 0], objects)
+    # What a file keeps of them, so that equal clips compare as equal.
+    cells = _cell_means(nearness[..., None])[..., 0].astype(np.float16).astype(np.float32)
+    return GeometryPrint(ids[np.ix_(rows, columns)], cells, objects)
 
 
 def _object_print(is_object: Array, nearness: Array) -> ObjectPrint | None:
@@ -129,11 +131,11 @@ def _object_print(is_object: Array, nearness: Array) -> ObjectPrint | None:
         return None
     columns, rows = np.flatnonzero(by_column), np.flatnonzero(by_row)
     centre = (
-        float(by_column @ np.arange(len(by_column)) / area),
-        float(by_row @ np.arange(len(by_row)) / area),
+        round(float(by_column @ np.arange(len(by_column)) / area), 3),
+        round(float(by_row @ np.arange(len(by_row)) / area), 3),
     )
     box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
-    return ObjectPrint(area, centre, box, float(nearness[is_object].mean(dtype=np.float64)))
+    return ObjectPrint(area, centre, box, float(f"{nearness[is_object].mean(dtype=np.float64):.6g}"))
 
 
 def _scaled(width: int, height: int, most: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from i2v3d.geometry.frames import Array
 
 QUALITIES = (86, 80, 72, 62, 50)
-BYTES_A_FRAME = 6500
+BYTES_A_FRAME = 5200
 _MOST_PIXELS = 1024 * 1024
 
 
