@@ -149,9 +149,7 @@ def _frame_document(frame: FramePrint, before: FramePrint | None) -> dict[str, A
     if frame.geometry is not None:
         last = before.geometry if before is not None else None
         document["ids"] = _packed(frame.geometry.ids, None if last is None else last.ids)
-        document["nearness"] = _packed(
-            _nearness_bits(frame.geometry), None if last is None else _nearness_bits(last)
-        )
+        document["nearness"] = _packed(_nearness_bits(frame.geometry), None if last is None else _nearness_bits(last))
         document["objects"] = {
             name: [one.area_px, *one.centre_px, *one.box_px, one.nearness]
             for name, one in frame.geometry.objects.items()

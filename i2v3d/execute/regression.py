@@ -169,7 +169,9 @@ def check_scene(
         findings_place=project.place("expect.findings") if expect.has_no_findings else None,
         findings=build.findings,
         comparison=compare_clips(baseline.taken.clip, build.taken.clip) if baseline else None,
-        metric_comparisons=tuple(compare_metrics(baseline.metrics, build.metrics) if baseline and build.metrics else ()),
+        metric_comparisons=tuple(
+            compare_metrics(baseline.metrics, build.metrics) if baseline and build.metrics else ()
+        ),
         options=options,
         written=write_baseline(folder, now) if options.is_update else None,
         differing_versions=_differing(baseline, now),

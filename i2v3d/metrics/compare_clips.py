@@ -118,9 +118,7 @@ def _without_constant_changes(before: ClipPrint, after: ClipPrint) -> list[Array
         for name, shift in shifts_of(pair).items():
             by_region.setdefault(name, []).append((shift.x_px, shift.y_px))
     constant = {name: np.median(np.array(shifts), axis=0) for name, shifts in by_region.items()}
-    fits = [
-        fit_colours(pair.before.colours.reshape(-1, 3), pair.after.colours.reshape(-1, 3)) for pair in pairs
-    ]
+    fits = [fit_colours(pair.before.colours.reshape(-1, 3), pair.after.colours.reshape(-1, 3)) for pair in pairs]
     gain, offset = (np.median(np.array([fit[index] for fit in fits]), axis=0) for index in range(2))
     is_drifting = drift_percent(gain, offset) > MOST_DRIFT_PERCENT
     thumbnails = []

@@ -28,7 +28,9 @@ class GeometryPair:
     after: GeometryPrint
 
 
-def compare_geometry(pairs: Sequence[GeometryPair], ids: Mapping[str, tuple[int, int]], *, width: int) -> list[Comparison]:
+def compare_geometry(
+    pairs: Sequence[GeometryPair], ids: Mapping[str, tuple[int, int]], *, width: int
+) -> list[Comparison]:
     """Returns every aspect of the passes.
 
     Args:

@@ -61,11 +61,7 @@ def compare_pictures(pairs: Sequence[PicturePair], names: Sequence[str], *, widt
         width: Of the clip: shifts are told in its pixels.
     """
     found = [*_compare_shifts(pairs, names, width), *_compare_colours(pairs, names)]
-    found.append(
-        worst_of(
-            "detail", WHOLE, [_detail(pair) for pair in pairs], tolerance=MOST_DETAIL, unit="of 255"
-        )
-    )
+    found.append(worst_of("detail", WHOLE, [_detail(pair) for pair in pairs], tolerance=MOST_DETAIL, unit="of 255"))
     return [one for one in found if one is not None]
 
 

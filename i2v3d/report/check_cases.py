@@ -76,7 +76,10 @@ def _camera(check: SceneCheck) -> Iterator[Case]:
         return
     if not check.troubles:
         yield Case(
-            "expect", "camera_path inside scene", "passed", "the camera is inside the scene in every frame",
+            "expect",
+            "camera_path inside scene",
+            "passed",
+            "the camera is inside the scene in every frame",
             place=check.camera_place,
         )
         return

@@ -277,7 +277,9 @@ class Expect(SpecPart):
         None, PathExpectation.__doc__ or "", examples=({"inside": "scene"},)
     )
     findings: Annotated[str, Word("none")] | None = documented(
-        None, "`none`: what the assembled scene's check finds fails, too; without it it is only told.", examples=("none",)
+        None,
+        "`none`: what the check of the assembled scene finds is a failure; without it, it is only told.",
+        examples=("none",),
     )
     bounds: dict[str, Annotated[Text, AfterValidator(_bound)]] = documented(
         {},
