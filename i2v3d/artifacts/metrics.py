@@ -74,15 +74,7 @@ class Metrics(JsonFile):
         Raises:
             ArtifactError: A value is not a finite number.
         """
-        self.write_json(
-            {
-                "format": _FORMAT,
-                "frame_count": metrics.frame_count,
-                "fps": metrics.fps,
-                "metrics": {one.name: _document(one) for one in metrics.measured.values()},
-                "missing": dict(metrics.missing),
-            }
-        )
+        self.write_json(document_of(metrics))
 
     def read(self) -> ClipMetrics:
         """Returns what was written.
@@ -115,17 +107,40 @@ class MetricsTable(Artifact):
         self.path.write_text(table_text(metrics), encoding="utf-8", newline="")
 
 
-def table_text(metrics: ClipMetrics) -> str:
-    """Returns metrics as CSV, the whole clip first: `frame,time_s,ssim_to_render,...`."""
+def document_of(metrics: ClipMetrics) -> dict[str, Any]:
+    """Returns what `Metrics` writes, as JSON.
+
+    Raises:
+        ArtifactError: A value is not a finite number.
+    """
+    return {
+        "format": _FORMAT,
+        "frame_count": metrics.frame_count,
+        "fps": metrics.fps,
+        "metrics": {one.name: _document(one) for one in metrics.measured.values()},
+        "missing": dict(metrics.missing),
+    }
+
+
+def table_text(metrics: ClipMetrics | Mapping[str, ClipMetrics]) -> str:
+    """Returns metrics as CSV, the whole clip first: `frame,time_s,ssim_to_render,...`.
+
+    Of several clips, by name, each row begins with `clip`.
+    """
+    clips = {"": metrics} if isinstance(metrics, ClipMetrics) else metrics
+    names = list(dict.fromkeys(name for clip in clips.values() for name in clip.measured))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = list(metrics.measured.values())
-    writer.writerow(["frame", "time_s", *(one.name for one in columns)])
-    writer.writerow(["", "", *(f"{one.value:.9g}" for one in columns)])
-    for frame in range(metrics.frame_count):
-        values = (one.frames[frame] if frame < len(one.frames) else None for one in columns)
-        cells = ["" if value is None else f"{value:.9g}" for value in values]
-        writer.writerow([frame, f"{frame / metrics.fps:.9g}", *cells])
+    is_one = isinstance(metrics, ClipMetrics)
+    writer.writerow([*([] if is_one else ["clip"]), "frame", "time_s", *names])
+    for label, clip in clips.items():
+        columns = [clip.measured.get(name) for name in names]
+        start = [] if is_one else [label]
+        writer.writerow([*start, "", "", *("" if one is None else f"{one.value:.9g}" for one in columns)])
+        for frame in range(clip.frame_count):
+            values = (one.frames[frame] if one is not None and frame < len(one.frames) else None for one in columns)
+            cells = ["" if value is None else f"{value:.9g}" for value in values]
+            writer.writerow([*start, frame, f"{frame / clip.fps:.9g}", *cells])
     return text.getvalue()
 
 
@@ -152,4 +167,4 @@ def _rounded(name: str, value: float) -> float:
     return float(f"{value:.9g}")
 
 
-__all__ = ["ClipMetrics", "Measured", "Metrics", "MetricsTable", "table_text"]
+__all__ = ["ClipMetrics", "Measured", "Metrics", "MetricsTable", "document_of", "table_text"]

@@ -16,6 +16,7 @@ from i2v3d.cli.build import build, explain, graph, plan
 from i2v3d.cli.cache import cache
 from i2v3d.cli.cameras import cameras
 from i2v3d.cli.check import check
+from i2v3d.cli.evaluate import evaluate
 from i2v3d.cli.machine import backends, doctor, stages
 from i2v3d.cli.start import init, schema, validate
 
@@ -28,7 +29,22 @@ def main(debug: bool) -> None:
     # `--debug` is read where errors are caught: see `run`.
 
 
-for _command in (init, validate, graph, plan, build, explain, check, stages, backends, schema, doctor, cameras, cache):
+for _command in (
+    init,
+    validate,
+    graph,
+    plan,
+    build,
+    check,
+    evaluate,
+    explain,
+    stages,
+    backends,
+    schema,
+    doctor,
+    cameras,
+    cache,
+):
     main.add_command(_command)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from i2v3d.compile.graph import Deliverable, StageGraph, make_graph
-from i2v3d.stages.base import OutputRef, Stage
+from i2v3d.stages.base import Node, OutputRef, Stage
 from i2v3d.stages.edit_mesh import mesh_owners, mesh_ref
 from i2v3d.stages.generate_keyframes import keyframe_ref
 from i2v3d.stages.scene_script import BACKGROUND_FOLDER, mesh_folders
@@ -42,10 +42,15 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
         GraphError: The stages do not fit together.
         MissingBackendError: The scene asks for a backend that does not exist.
     """
-    nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
+    nodes = scene_nodes(scene, stages)
     names = {node.name for node in nodes}
     wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
     return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
+
+
+def scene_nodes(scene: Scene, stages: Mapping[str, Stage]) -> list[Node]:
+    """Returns the nodes of every stage of a scene."""
+    return [node for stage in stages.values() for node in stage.nodes(scene)]
 
 
 def _keyframes(scene: Scene) -> Iterator[Deliverable]:

@@ -145,7 +145,9 @@ def _text(baseline: Baseline) -> str:
 
 def _frame_document(frame: FramePrint, before: FramePrint | None) -> dict[str, Any]:
     """Arrays are kept as what differs from the frame before: a third of the size where little moves."""
-    document: dict[str, Any] = {"colours": _packed(_colour_steps(frame), before and _colour_steps(before))}
+    document: dict[str, Any] = {
+        "colours": _packed(_colour_steps(frame), None if before is None else _colour_steps(before))
+    }
     if frame.geometry is not None:
         last = before.geometry if before is not None else None
         document["ids"] = _packed(frame.geometry.ids, None if last is None else last.ids)

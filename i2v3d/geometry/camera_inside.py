@@ -22,7 +22,7 @@ class Surroundings:
     Attributes:
         source: (3,) where the photo's camera is, metres.
         background: `SolvedLayout.background`.
-        background_vertices_m: (vertices, 3) in the world: what a declared surface does not say, a depth file's mesh does.
+        background_vertices_m: (vertices, 3) in the world: where a depth file puts the background.
         background_faces: (faces, 3).
         things: The objects.
     """

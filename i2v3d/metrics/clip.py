@@ -17,6 +17,7 @@ from i2v3d.metrics.continuity import root_mean, seam_jumps
 from i2v3d.metrics.frame import FrameValues
 from i2v3d.metrics.similarity import psnr_db
 
+_SOLVED_SHARE = 0.9
 _STANDING = 1e-3  # a way shorter than this share of a metre is none
 
 
@@ -155,7 +156,11 @@ def _camera(frames: Sequence[FrameValues], world_from_camera: Array) -> Iterator
     def rms(values: Sequence[float]) -> float:
         return root_mean([value * value for value in values])
 
+    solved = sum(error is not None for error in errors)
     reason = "too little of the still background can be followed to solve for the camera"
+    if 0 < solved < _SOLVED_SHARE * len(frames):
+        # The frames that are left out are the worst: a mean without them would flatter.
+        reason, distances, angles = f"{reason} in {len(frames) - solved} of {len(frames)} frames", [], []
     yield _over_time("camera_path_error", distances, rms, reason)
     length = path_length_m(np.asarray(world_from_camera))
     if length > _STANDING:

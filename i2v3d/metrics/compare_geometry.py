@@ -103,10 +103,9 @@ def _outline_percent(before: Array, after: Array) -> float:
     if before.shape != after.shape:
         return 100.0
     square = np.ones((3, 3), np.uint8)
-    first, second = before.astype(np.uint8), after.astype(np.uint8)
-    beyond = (first & ~cv2.dilate(second, square) & 1).sum() + (second & ~cv2.dilate(first, square) & 1).sum()
-    area = max(int(first.sum()), 1)
-    return float(100 * max(int(beyond) - _RIM_CELLS, 0) / area)
+    grown = [np.asarray(cv2.dilate(one.astype(np.uint8), square)) > 0 for one in (before, after)]
+    beyond = int((before & ~grown[1]).sum()) + int((after & ~grown[0]).sum())
+    return float(100 * max(beyond - _RIM_CELLS, 0) / max(int(before.sum()), 1))
 
 
 def _depth_percent(pair: GeometryPair) -> float:

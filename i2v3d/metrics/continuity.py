@@ -107,7 +107,7 @@ def seam_jumps(changes: Sequence[float | None], seams: Collection[int]) -> dict[
     at_seams = {pair for seam in seams for pair in (seam - 1, seam)}
     jumps = {}
     for seam in sorted(seams):
-        if not 0 < seam < len(changes):
+        if not 0 < seam < len(changes) - 1:
             continue
         there = [change for change in changes[seam - 1 : seam + 1] if change is not None]
         around = range(max(0, seam - 1 - _BESIDE), min(len(changes), seam + 1 + _BESIDE))
@@ -119,12 +119,14 @@ def seam_jumps(changes: Sequence[float | None], seams: Collection[int]) -> dict[
 
 def is_still(passes: FramePasses) -> Array:
     """Returns bool (height, width), True where a drawn surface rests from the previous frame to the next one."""
-    is_drawn: Array = passes.ids > 0
+    import cv2
+
+    is_resting: Array = passes.ids > 0
     if not (passes.has_next and passes.has_previous):
-        return np.zeros_like(is_drawn)
+        return np.zeros_like(is_resting)
     for flow in (passes.flow_forward_px, passes.flow_backward_px):
-        is_drawn = is_drawn & ((flow * flow).sum(axis=2) < STILL_PX**2)
-    return is_drawn
+        is_resting &= cv2.magnitude(*cv2.split(flow)) < STILL_PX
+    return is_resting
 
 
 def flicker_square(differences: Sequence[Array], is_counted: Array) -> float | None:
@@ -140,9 +142,9 @@ def flicker_square(differences: Sequence[Array], is_counted: Array) -> float | N
     """
     if not is_counted.any():
         return None
-    before, now, after = (difference[is_counted].astype(np.float32) for difference in differences)
-    second = before - 2 * now + after
-    return float((second * second).mean(dtype=np.float64) / 6)
+    before, now, after = differences
+    second = (before + after - 2 * now)[is_counted].astype(np.float32)
+    return float(np.mean(second * second, dtype=np.float64) / 6)
 
 
 def root_mean(squares: Sequence[float]) -> float:

@@ -15,6 +15,10 @@ from i2v3d.metrics.camera import CameraError
 
 _BACKGROUND = 1
 _LEAST_TRACKED = 8
+_MANY = 0.7
+_SOME = 0.5
+_HALF_WINDOW = 5
+_NEAR = 2  # halvings of the picture: from the known flow a point is at most some twenty pixels off
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,6 @@ def measure_frame(
     frame: MeasuredFrame,
     following: MeasuredFrame | None,
     previous: MeasuredFrame | None,
-    registered: Registration | None = None,
 ) -> FrameValues:
     """Returns everything that is measured on a frame.
 
@@ -126,12 +129,11 @@ def measure_frame(
         frame: The frame.
         following: The next one, None for the last.
         previous: The frame before, None for the first.
-        registered: Of `register`, where that is known already.
     """
     is_drawn = frame.passes.ids > 0
     observed = is_drawn & frame.passes.is_observed
     made_up = ~frame.passes.is_observed & ~np.isin(frame.passes.ids, frame.never_photographed)
-    registered = registered or register(frame)
+    registered = register(frame)
     seen = _Onward.of(frame, following)
     return FrameValues(
         ssim=_ssim(frame, is_drawn),
@@ -153,7 +155,13 @@ def measure_frame(
 def _ssim(frame: MeasuredFrame, is_drawn: Array) -> float:
     if frame.is_equal:
         return 1.0
-    return similarity.ssim(frame.luma, frame.render_luma, None if is_drawn.all() else is_drawn)
+    if is_drawn.all():
+        return similarity.ssim(frame.luma, frame.render_luma)
+    import cv2
+
+    # A window that reaches into a hole of the render compares with what is not there.
+    is_whole = cv2.erode(is_drawn.view(np.uint8), np.ones((2 * _HALF_WINDOW + 1,) * 2, np.uint8)).view(bool)
+    return similarity.ssim(frame.luma, frame.render_luma, is_whole)
 
 
 def _squared_error(frame: MeasuredFrame, is_counted: Array) -> float | None:
@@ -182,15 +190,19 @@ class Registration:
         points: Of the render.
         shift_px: float32 (points, 2).
         is_found: bool (points,).
+        far_share: Share of the render's points that `points` are, where they are others.
     """
 
     points: tracking.Points
     shift_px: Array
     is_found: Array
+    far_share: float | None = None
 
     @property
     def found_share(self) -> float:
-        """Share of the points that were found; 1 where there is none."""
+        """Share of the render's points that were found; 1 where it has none."""
+        if self.far_share is not None:
+            return self.far_share
         return float(self.is_found.mean()) if len(self.is_found) else 1.0
 
     def median_px(self, index: int | None = None) -> float | None:
@@ -204,33 +216,31 @@ class Registration:
         """Returns `median_px` by object, of those that have points enough."""
         return {index: value for index in indices if (value := self.median_px(index)) is not None}
 
-    def guess(self) -> dict[int, tuple[float, float]]:
-        """Returns the median shift by object id, the background's too: where to look in the frame after this."""
-        guesses = {}
-        for index in np.unique(self.points.ids):
-            shifts = self.shift_px[self.is_found & (self.points.ids == index)]
-            if len(shifts) >= _LEAST_TRACKED:
-                x, y = np.median(shifts, axis=0)
-                guesses[int(index)] = (float(x), float(y))
-        return guesses
 
-
-def register(frame: MeasuredFrame, guess_px: Mapping[int, tuple[float, float]] | None = None) -> Registration:
+def register(frame: MeasuredFrame) -> Registration:
     """Returns where the render's points lie in the result.
 
-    They are looked for where they should be and, if a guess is given, there too; the start from which more are found
-    again counts.
+    They are looked for where they should be; where many are not there, also where the picture as a whole has gone, and
+    where that fails too anywhere, by what they look like. What finds most points counts.
     """
     points = frame.points
     if frame.is_equal:
         return Registration(points, np.zeros_like(points.at_px), np.ones(len(points.ids), bool))
-    starts = [points.at_px]
-    if guess_px:
-        shifts = np.array([guess_px.get(int(index), (0.0, 0.0)) for index in points.ids], np.float32).reshape(-1, 2)
-        starts.append(points.at_px + shifts)
-    tried = [tracking.follow(frame.render_even, frame.even, points.at_px, start) for start in starts]
-    at_px, is_found = max(tried, key=lambda found: int(found[1].sum()))
+    at_px, is_found = tracking.follow(frame.render_even, frame.even, points.at_px, points.at_px)
+    if len(is_found) and is_found.mean() < _MANY:
+        start = points.at_px + tracking.shift_between(frame.render_even, frame.even)
+        moved_px, is_moved = tracking.follow(frame.render_even, frame.even, points.at_px, start)
+        if is_moved.sum() > is_found.sum():
+            at_px, is_found = moved_px, is_moved
+    if len(is_found) and is_found.mean() < _SOME:
+        far, there = tracking.match_far(frame.render_even, frame.even, frame.passes.ids)
+        if len(far.ids) > is_found.sum():
+            return Registration(far, there - far.at_px, np.ones(len(far.ids), bool), _share(len(far.ids), points))
     return Registration(points, at_px - points.at_px, is_found)
+
+
+def _share(count: int, points: tracking.Points) -> float:
+    return min(1.0, count / max(1, len(points.ids)))
 
 
 def _camera(frame: MeasuredFrame, registered: Registration) -> CameraError | None:
@@ -296,8 +306,8 @@ class _Onward:
         if self.frame.is_equal and self.following.is_equal:
             return 0.0
         at, expected = points.at_px[is_kept], self.targets[row, column][is_kept]
-        by_result, is_found = tracking.follow(self.frame.even, self.following.even, at, expected)
-        by_render, is_known = tracking.follow(self.frame.render_even, self.following.render_even, at, expected)
+        by_result, is_found = tracking.follow(self.frame.even, self.following.even, at, expected, _NEAR)
+        by_render, is_known = tracking.follow(self.frame.render_even, self.following.render_even, at, expected, _NEAR)
         errors = np.linalg.norm(by_result - by_render, axis=1)[is_found & is_known]
         return float(errors.mean()) if len(errors) >= _LEAST_TRACKED else None
 

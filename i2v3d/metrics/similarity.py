@@ -37,16 +37,34 @@ def ssim_map(first: Array, second: Array) -> Array:
     def mean(plane: Array) -> Array:
         return cv2.GaussianBlur(plane, (_WINDOW, _WINDOW), _SIGMA, borderType=cv2.BORDER_REFLECT)
 
-    # Squares of values about zero keep their digits in float32; the mean is put back below.
+    # Squares of values about zero keep their digits in float32; the mean is put back below. Each array is reused:
+    # at this size memory is what takes time.
     a, b = (np.subtract(plane, 128, dtype=np.float32) for plane in (first, second))
     mean_a, mean_b = mean(a), mean(b)
-    square_a, square_b, product = mean_a * mean_a, mean_b * mean_b, mean_a * mean_b
-    variances: Array = mean(a * a + b * b) - square_a - square_b
-    covariance: Array = mean(a * b) - product
+    covariance: Array = mean(a * b)
+    covariance -= mean_a * mean_b
+    a *= a
+    b *= b
+    a += b
+    variances = mean(a)
+    variances -= mean_a * mean_a
+    variances -= mean_b * mean_b
     mean_a += 128
     mean_b += 128
-    numerator = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
-    return numerator / ((mean_a * mean_a + mean_b * mean_b + _C1) * (variances + _C2))
+    covariance *= 2
+    covariance += _C2
+    product: Array = mean_a * mean_b
+    product *= 2
+    product += _C1
+    product *= covariance
+    mean_a *= mean_a
+    mean_b *= mean_b
+    mean_a += mean_b
+    mean_a += _C1
+    variances += _C2
+    mean_a *= variances
+    product /= mean_a
+    return product
 
 
 def ssim(first: Array, second: Array, is_counted: Array | None = None) -> float:

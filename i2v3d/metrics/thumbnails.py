@@ -9,8 +9,8 @@ import numpy as np
 
 from i2v3d.geometry.frames import Array
 
-QUALITIES = (86, 80, 72, 62, 50)
-BYTES_A_FRAME = 5200
+QUALITIES = (86, 80, 72, 62, 50, 42, 36)
+BYTES_A_FRAME = 3200
 _MOST_PIXELS = 1024 * 1024
 
 

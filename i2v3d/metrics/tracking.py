@@ -22,11 +22,13 @@ _LEAST_TEXTURE = 2e-3
 _EDGE_PX = 5  # so far from an outline a point's surroundings belong to its own surface
 _BORDER_PX = 8
 _WINDOW_PX = 17
-_LEVELS = 4
+LEVELS = 4
 _STEPS = 20
 _ROUND_TRIP_PX = 0.5
 _LOCAL_PX = 17
 _LEAST_CONTRAST = 4.0
+_FEATURES = 2000
+_CLEARLY = 0.75
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _best_of_cells(texture: Array, cell_px: int) -> Array:
     return np.stack([column, row], axis=1)[is_good]
 
 
-def follow(first: Array, second: Array, at_px: Array, guess_px: Array) -> tuple[Array, Array]:
+def follow(first: Array, second: Array, at_px: Array, guess_px: Array, levels: int = LEVELS) -> tuple[Array, Array]:
     """Returns where points lie in the second picture, float32 (points, 2), and which were found, bool (points,).
 
     Args:
@@ -104,18 +106,73 @@ def follow(first: Array, second: Array, at_px: Array, guess_px: Array) -> tuple[
         second: The same of the other picture.
         at_px: float32 (points, 2) in the first picture.
         guess_px: float32 (points, 2), about where they are in the second one.
+        levels: How often the pictures are halved: each doubles how far off a guess may be.
     """
     if len(at_px) == 0:
         return np.zeros((0, 2), np.float32), np.zeros(0, bool)
-    there, is_there = _tracked(first, second, at_px, guess_px)
-    back, is_back = _tracked(second, first, there, at_px)
+    there, is_there = _tracked(first, second, at_px, guess_px, levels)
+    back, is_back = _tracked(second, first, there, at_px, levels)
     returns = np.linalg.norm(back - at_px, axis=1) < _ROUND_TRIP_PX
     height, width = first.shape
     inside = ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
     return there, returns & inside & is_there & is_back
 
 
-def _tracked(first: Array, second: Array, at_px: Array, guess_px: Array) -> tuple[Array, Array]:
+def shift_between(first: Array, second: Array) -> Array:
+    """Returns the shift (x, y) in pixels, float32, that brings most of the first picture onto the second.
+
+    Source: phase correlation, Kuglin and Hines 1975.
+    """
+    import cv2
+
+    a, b = (np.subtract(picture, 128, dtype=np.float32) for picture in (first, second))
+    window = cv2.createHanningWindow(a.shape[::-1], cv2.CV_32F)
+    shift, _ = cv2.phaseCorrelate(a, b, window)
+    return np.array(shift, np.float32)
+
+
+def match_far(first: Array, second: Array, ids: Array) -> tuple[Points, Array]:
+    """Returns points of the first picture and where they are in the second one, float32 (points, 2), however far.
+
+    Slower and less exact than `follow`, for pictures that are too far apart for it: keypoints are matched by what they
+    look like, at any scale and turn; a match counts when it is clearly better than the next best, both ways.
+
+    Source: Lowe 2004, "Distinctive image features from scale-invariant keypoints" (OpenCV's SIFT).
+    """
+    import cv2
+
+    finder = cv2.SIFT.create(_FEATURES)
+    kinds = [finder.detectAndCompute(picture, None) for picture in (first, second)]  # type: ignore[call-overload]
+    (here, looks_here), (there, looks_there) = kinds
+    nothing = Points(np.zeros((0, 2), np.float32), np.zeros(0, np.uint8)), np.zeros((0, 2), np.float32)
+    if len(here) < 2 or len(there) < 2:
+        return nothing
+    matcher = cv2.BFMatcher(cv2.NORM_L2)
+    forth = _clear_matches(matcher.knnMatch(looks_here, looks_there, k=2))
+    back = _clear_matches(matcher.knnMatch(looks_there, looks_here, k=2))
+    pairs = sorted((index, other) for index, other in forth.items() if back.get(other) == index)
+    height, width = ids.shape
+    found = {}
+    for index, other in pairs:
+        column, row = (round(value) for value in here[index].pt)
+        if 0 <= column < width and 0 <= row < height and ids[row, column] > 0:
+            found[column, row] = there[other].pt
+    if not found:
+        return nothing
+    at = np.array(list(found))
+    return Points(at.astype(np.float32), ids[at[:, 1], at[:, 0]]), np.array(list(found.values()), np.float32)
+
+
+def _clear_matches(matches: Any) -> dict[int, int]:
+    """Returns by keypoint the one that it looks like, where no other comes close."""
+    return {
+        pair[0].queryIdx: pair[0].trainIdx
+        for pair in matches
+        if len(pair) == 2 and pair[0].distance < _CLEARLY * pair[1].distance
+    }
+
+
+def _tracked(first: Array, second: Array, at_px: Array, guess_px: Array, levels: int) -> tuple[Array, Array]:
     import cv2
 
     find: Any = cv2.calcOpticalFlowPyrLK  # its type stub wants outputs that the function makes itself
@@ -125,11 +182,11 @@ def _tracked(first: Array, second: Array, at_px: Array, guess_px: Array) -> tupl
         at_px,
         guess_px.astype(np.float32),
         winSize=(_WINDOW_PX, _WINDOW_PX),
-        maxLevel=_LEVELS,
+        maxLevel=levels,
         criteria=(cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, _STEPS, 0.005),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return np.asarray(found), np.asarray(status)[:, 0] == 1
 
 
-__all__ = ["Points", "find_points", "follow", "without_exposure"]
+__all__ = ["Points", "find_points", "follow", "match_far", "shift_between", "without_exposure"]

@@ -1,4 +1,4 @@
-"""A check as a list of cases: one for each bound, aspect of the baseline and finding. Text, JUnit and HTML show them."""
+"""A check as a list of cases, which text, JUnit XML and page show: a bound, an aspect of the baseline, or a finding."""
 
 from __future__ import annotations
 
