@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from i2v3d.metrics.fingerprint import ClipPrint
 from i2v3d.metrics.time_alignment import Jump, align, jump_cost, jumps, small_picture, squared_distances
 
 BACKGROUND_ID = 1
+_LEFT_OVER_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def _time_comparison(found: Sequence[Jump], count: int) -> Comparison:
 def _align(before: ClipPrint, after: ClipPrint) -> Array:
     """Returns which frame of the baseline each frame is, as little out of order as explains what is seen.
 
-    A part of the picture that is shifted by the same in all frames looks like another moment where it moves: where
-    taking that back explains the pictures better than jumps in time do, nothing jumps.
+    A part of the picture that is shifted looks like another moment where it moves: where taking the shift back explains
+    the pictures better than jumps in time do, nothing jumps.
     """
     was = [small_picture(frame.thumbnail) for frame in before.frames]
     now = [small_picture(frame.thumbnail) for frame in after.frames]
@@ -99,51 +100,69 @@ def _align(before: ClipPrint, after: ClipPrint) -> Array:
     straight = np.arange(len(now))
     if len(was) != len(now) or (shown == straight).all():
         return shown
-    corrected = [small_picture(one) for one in _without_constant_changes(before, after)]
     distances = squared_distances(np.stack(was), np.stack(now))
-    mended = squared_distances(np.stack(was), np.stack(corrected))
-    path = distances[straight, shown].sum() + jump_cost(distances) * np.count_nonzero(np.diff(shown) != 1)
-    return straight if mended[straight, straight].sum() <= path else shown
+    if not _is_explained(distances, shown):
+        return straight
+    mended = _put_back(before, after)
+    jump = jump_cost(distances)
+    path = distances[straight, shown].sum() + jump * np.count_nonzero(np.diff(shown) != 1)
+    unmoved = squared_distances(np.stack(was), np.stack([small_picture(one.thumbnail) for one in mended]))
+    starts = np.count_nonzero(np.diff([False, *(one.is_changed for one in mended)]))
+    return straight if unmoved[straight, straight].sum() + jump * starts <= path else shown
 
 
-def _without_constant_changes(before: ClipPrint, after: ClipPrint) -> list[Array]:
-    """Returns the clip's thumbnails with what is shifted or drifts alike in most frames put back."""
+def _is_explained(distances: Array, shown: Array) -> bool:
+    """Returns whether frames that are out of order look as much like what they are put beside as the others do.
+
+    What was changed in the scene looks a little more like other moments, too, but not like any of them.
+    """
+    straight = np.arange(len(shown))
+    is_moved = shown != straight
+    usual = float(np.median(distances[straight, straight][~is_moved])) if not is_moved.all() else distances.min()
+    there = np.maximum(distances[straight, straight] - usual, 0)[is_moved].sum()
+    here = np.maximum(distances[straight, shown] - usual, 0)[is_moved].sum()
+    return bool(here <= _LEFT_OVER_SHARE * there)
+
+
+@dataclass(frozen=True)
+class _Mended:
+    """A thumbnail, what is shifted or drifts in it put back."""
+
+    thumbnail: Array
+    is_changed: bool
+
+
+def _put_back(before: ClipPrint, after: ClipPrint) -> list[_Mended]:
     background = before.names.get(BACKGROUND_ID, "")
-    pairs = [
-        PicturePair(was, now, region_masks(was, before.names), background)
-        for was, now in zip(before.frames, after.frames, strict=True)
-    ]
-    by_region: dict[str, list[tuple[float, float]]] = {}
-    for pair in pairs:
-        for name, shift in shifts_of(pair).items():
-            by_region.setdefault(name, []).append((shift.x_px, shift.y_px))
-    constant = {name: np.median(np.array(shifts), axis=0) for name, shifts in by_region.items()}
-    fits = [fit_colours(pair.before.colours.reshape(-1, 3), pair.after.colours.reshape(-1, 3)) for pair in pairs]
-    gain, offset = (np.median(np.array([fit[index] for fit in fits]), axis=0) for index in range(2))
-    is_drifting = drift_percent(gain, offset) > MOST_DRIFT_PERCENT
-    thumbnails = []
-    for pair in pairs:
-        pixels = _put_back(pair, constant)
+    mended = []
+    for was, now in zip(before.frames, after.frames, strict=True):
+        pair = PicturePair(was, now, region_masks(was, before.names), background)
+        pixels, is_shifted = _shifted_back(pair)
+        gain, offset = fit_colours(was.colours.reshape(-1, 3), now.colours.reshape(-1, 3))
+        is_drifting = drift_percent(gain, offset) > MOST_DRIFT_PERCENT
         if is_drifting:
             pixels = (pixels - offset.astype(np.float32)) / (1 + gain.astype(np.float32))
-        thumbnails.append(pixels.astype(np.float32))
-    return thumbnails
+        mended.append(_Mended(pixels.astype(np.float32), is_shifted or is_drifting))
+    return mended
 
 
-def _put_back(pair: PicturePair, constant: Mapping[str, Array]) -> Array:
+def _shifted_back(pair: PicturePair) -> tuple[Array, bool]:
     import cv2
 
     pixels = pair.after.thumbnail.astype(np.float32)
     height, width = pixels.shape[:2]
-    parts = {WHOLE: np.ones((height, width), bool)} if not pair.regions else dict(pair.regions)
+    shifts = shifts_of(pair)
+    parts = dict(pair.regions) or {WHOLE: np.ones((height, width), bool)}
     mended = pixels.copy()
+    is_shifted = False
     for name, mask in parts.items():
-        shift = constant[name]
-        if np.hypot(*shift) > MOST_SHIFT * width:
-            matrix = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float64)
+        shift = shifts[name]
+        if shift.length_px > MOST_SHIFT * width:
+            matrix = np.array([[1, 0, -shift.x_px], [0, 1, -shift.y_px]], np.float64)
             moved = cv2.warpAffine(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
             mended[mask] = moved[mask]
-    return mended
+            is_shifted = True
+    return mended, is_shifted
 
 
 def _compare_passes(before: ClipPrint, after: ClipPrint, shown: Array) -> list[Comparison]:

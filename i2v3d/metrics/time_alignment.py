@@ -16,6 +16,7 @@ import numpy as np
 from i2v3d.geometry.frames import Array
 
 _FURTHEST = 6  # frames, besides the difference in their number
+_LONGEST_SLIP = 2  # frames
 _SMALL = (64, 36)  # columns, rows
 _LEAST_COST = 0.02  # squared levels of 255: exact frames tell as little as this apart
 _NOISE_FACTOR = 0.8
@@ -136,5 +137,7 @@ def _returns(shown: Array, frame: int, expected: int) -> int:
     """Returns the frame at which a run of wrong frames ends and time goes on as it should, or 0."""
     for length in range(1, 2 * _FURTHEST + 1):
         if frame + length < len(shown) and shown[frame + length] == expected + length:
-            return frame + length
+            # A long passage that is early or late by the same is not doubled: something is dropped or put in before it.
+            is_passage = length > _LONGEST_SLIP and (np.diff(shown[frame : frame + length]) == 1).all()
+            return 0 if is_passage else frame + length
     return 0

@@ -119,5 +119,5 @@ def _comparison_text(one: Comparison) -> str:
     if one.is_failure:
         return sentence(one)
     if one.aspect == "metric":
-        return sentence(one).removesuffix(f"; worst in frame {one.frame}")
+        return sentence(one).removesuffix(f", worst in frame {one.frame}")
     return f"off by {number_text(one.value, one.unit)}, {number_text(one.tolerance, one.unit)} may be"

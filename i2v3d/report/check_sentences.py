@@ -21,13 +21,15 @@ def number_text(value: float, unit: str = "") -> str:
 
 
 def _where(one: Comparison) -> str:
-    if one.frame is None:
+    if one.frame is None or one.aspect == "time":
         return ""
     more = one.failing_frames - 1
     return f" in frame {one.frame}" + (f" (and in {count_text(more, 'other frame')})" if more > 0 else "")
 
 
 def _what(one: Comparison) -> str:
+    if one.subject == "Background":
+        return "the background"
     return f"`{one.subject}`" if one.subject else "the whole picture"
 
 
@@ -51,15 +53,15 @@ def _time(one: Comparison) -> str:
         return "time runs as in the baseline"
     count, shown = int(float(one.detail["count"])), int(float(one.detail["shown"]))
     rest = int(float(one.detail["jumps"])) - 1
-    more = f"; time jumps at {count_text(rest, 'other place')}, too:" if rest else ","
+    more = f"; time jumps at {count_text(rest, 'other place')}, too" if rest else ""
     frame = one.frame
     if one.detail["kind"] == "dropped":
-        return f"frame {frame} looks like frame {shown} of the baseline: {_were(count)} dropped before it{more} worst"
+        return f"frame {frame} looks like frame {shown} of the baseline: {_were(count)} dropped before it{more}"
     if one.detail["kind"] == "inserted":
-        return f"frame {frame} looks like frame {shown} of the baseline: {_were(count)} too many before it{more} worst"
+        return f"frame {frame} looks like frame {shown} of the baseline: {_were(count)} too many before it{more}"
     if one.detail["kind"] == "exchanged":
-        return f"{count_text(count, 'frame')} from frame {frame} on are in another order{more} worst"
-    return f"{count_text(count, 'frame')} from frame {frame} on repeat frame {shown} of the baseline{more} worst"
+        return f"{count_text(count, 'frame')} from frame {frame} on are in another order{more}"
+    return f"{count_text(count, 'frame')} from frame {frame} on repeat frame {shown} of the baseline{more}"
 
 
 def _were(count: int) -> str:
@@ -75,7 +77,7 @@ def _metric(one: Comparison) -> str:
     if "why" in one.detail:
         return f"{one.subject} has no value any more: {one.detail['why']}"
     was, now = (number_text(float(one.detail[name]), one.unit) for name in ("was", "now"))
-    return f"{one.subject} was {was} and is {now}; worst"
+    return f"{one.subject} was {was} and is {now}, worst"
 
 
 _WORDS = {
