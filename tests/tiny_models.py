@@ -259,6 +259,10 @@ def write_svd_controlnet_depth(folder, seed):
 
 def write_clip(folder, seed):
     save(clip_model(random_model, seed + 9), folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for half in ("text_config", "vision_config"):
+        del config[half]["projection_dim"]  # published files may have it at the top only
+    write_json(folder / "config.json", config)
     write_json(folder / "preprocessor_config.json", CLIP_PREPROCESSING)
 
 

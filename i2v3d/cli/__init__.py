@@ -17,8 +17,10 @@ from i2v3d.cli.cache import cache
 from i2v3d.cli.cameras import cameras
 from i2v3d.cli.check import check
 from i2v3d.cli.evaluate import evaluate
+from i2v3d.cli.lock import verify
 from i2v3d.cli.machine import backends, doctor, stages
 from i2v3d.cli.start import init, schema, validate
+from i2v3d.cli.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,6 +46,8 @@ for _command in (
     doctor,
     cameras,
     cache,
+    verify,
+    watch,
 ):
     main.add_command(_command)
 

@@ -21,8 +21,8 @@ def aligned_rmse(estimate: Array, reference: Array) -> float:
         estimate: float (height, width), inverse depth up to a factor and an offset.
         reference: float (height, width), inverse depth.
 
-    Source: paper Table 1 names the metric (D-RMSE with Depth Anything) and no formula; least squares for factor and
-    offset is how affine-invariant depth is evaluated since MiDaS.
+    Source: the metric is D-RMSE of the paper's Table 1, whose normalisation is not known here; least squares for factor
+    and offset is how affine-invariant depth is evaluated since MiDaS.
     """
     wanted, given = _centred(_in_range(reference)), _centred(_in_range(estimate))
     spread = float((given * given).mean())

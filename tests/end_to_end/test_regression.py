@@ -84,7 +84,7 @@ def test_exchanged_masks_fail(built):
 
 def test_an_object_of_another_colour_fails(built):
     spec = scene()
-    spec["objects"]["tower"]["material"] = {"tint": [1.0, 0.5, 0.5]}
+    spec["objects"]["tower"]["material"] = {"tint": "#ff8080"}
     said = check(built, spec=spec)
     assert "colour[tower]" in said
     assert "place[tower]" not in said

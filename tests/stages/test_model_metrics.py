@@ -33,7 +33,7 @@ COUNT = 5
 
 def scene_of(profile="draft", *, keyframes=(0, 4, 8), **backends):
     return dataclasses.replace(
-        hand_made(9),
+        hand_made(keyframes[-1] + 1),
         backends=MappingProxyType({**default_backends(profile), **backends}),
         keyframing=Keyframing(keyframes),
         generation=Generation(models=CHOICES),

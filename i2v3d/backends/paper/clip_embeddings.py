@@ -7,9 +7,11 @@ the encoder is small.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from i2v3d.backends.device import open_device
@@ -17,11 +19,13 @@ from i2v3d.backends.memory import plan_embeddings
 from i2v3d.backends.paper.kept_models import KeptModels, identity_of
 from i2v3d.backends.paper.loading import load_part
 from i2v3d.backends.paper.preprocessing import Preprocessing, read_preprocessing
+from i2v3d.backends.paper.single_precision import single_precision
+from i2v3d.backends.weight_files import find_part, read_config
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 
 if TYPE_CHECKING:
-    from transformers import CLIPVisionModelWithProjection
+    from transformers.models.clip.modeling_clip import CLIPVisionTransformer
 
     from i2v3d.backends.base import ModelFiles
 
@@ -46,19 +50,34 @@ class ClipEmbedder:
         _check_size(encoder, preprocessing)
         at_once = plan_embeddings(opened.vram_gb).at_once
         for batch in preprocessing.batches(pictures, at_once):
-            with torch.no_grad():
-                embeds = encoder(pixel_values=torch.from_numpy(batch).to(device)).image_embeds
-            yield from functional.normalize(embeds.float(), dim=-1).cpu().numpy()
+            with single_precision():
+                pooled = encoder.vision(pixel_values=torch.from_numpy(batch).to(device)).pooler_output
+                embeds = encoder.projection(pooled)
+            yield from functional.normalize(embeds, dim=-1).cpu().numpy()
 
 
-def _load(files: ModelFiles, device: torch.device) -> CLIPVisionModelWithProjection:
-    from transformers import CLIPVisionModelWithProjection
+@dataclass(frozen=True)
+class _ImageEncoder:
+    """The half of CLIP that sees, and what brings its output to where pictures and texts are compared."""
 
-    return load_part(CLIPVisionModelWithProjection, files, "clip", "").to(device)
+    vision: CLIPVisionTransformer
+    projection: nn.Linear
 
 
-def _check_size(encoder: CLIPVisionModelWithProjection, preprocessing: Preprocessing) -> None:
-    side = encoder.config.image_size
+def _load(files: ModelFiles, device: torch.device) -> _ImageEncoder:
+    """Returns the image encoder of a folder that holds it alone or the whole CLIP.
+
+    A whole one is loaded whole: only its own config is sure to say how wide the projection is.
+    """
+    from transformers import CLIPModel, CLIPVisionModelWithProjection
+
+    is_whole = "vision_config" in read_config(find_part("clip", ""), files.folders["clip"])
+    model = load_part(CLIPModel if is_whole else CLIPVisionModelWithProjection, files, "clip", "")
+    return _ImageEncoder(model.vision_model.to(device), model.visual_projection.to(device))
+
+
+def _check_size(encoder: _ImageEncoder, preprocessing: Preprocessing) -> None:
+    side = encoder.vision.config.image_size
     if preprocessing.crop != (side, side):
         cut = " x ".join(map(str, preprocessing.crop or ("nothing",)))
         raise StageError(

@@ -16,6 +16,7 @@ from i2v3d.backends.memory import plan_depths
 from i2v3d.backends.paper.kept_models import KeptModels, identity_of
 from i2v3d.backends.paper.loading import load_part
 from i2v3d.backends.paper.preprocessing import read_preprocessing
+from i2v3d.backends.paper.single_precision import single_precision
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array
 
@@ -47,7 +48,7 @@ class DepthAnything:
         size = pictures[0].shape[:2]
         at_once = plan_depths(opened.vram_gb, *preprocessing.resized(*size)).at_once
         for batch in preprocessing.batches(pictures, at_once):
-            with torch.no_grad():
+            with single_precision():
                 depths = model(pixel_values=torch.from_numpy(batch).to(device)).predicted_depth.float()
                 whole = functional.interpolate(depths[:, None], size=size, mode="bicubic", align_corners=False)
             yield from whole[:, 0].cpu().numpy()

@@ -71,7 +71,7 @@ class Preprocessing:
         if self.crop is not None:
             top, left = (height - self.crop[0]) // 2, (width - self.crop[1]) // 2
             pixels = pixels[top : top + self.crop[0], left : left + self.crop[1]]
-        mean, deviation = np.float32(self.mean), np.float32(self.deviation)
+        mean, deviation = np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
         return np.moveaxis((pixels * np.float32(self.factor) - mean) / deviation, 2, 0)
 
     def batches(self, pictures: Sequence[Array], at_once: int) -> Iterator[Array]:

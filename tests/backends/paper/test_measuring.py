@@ -111,8 +111,12 @@ def test_no_pictures_are_no_work(backend, files):
 
 
 def test_a_clip_that_lies_as_the_image_encoder_alone_is_read_too(pictures, files, own_files):
-    encoder = transformers.CLIPVisionModelWithProjection.from_pretrained(files.folders["clip"])
-    encoder.save_pretrained(own_files.folders["clip"])
+    whole = transformers.CLIPModel.from_pretrained(files.folders["clip"])
+    config = transformers.CLIPVisionConfig(**{**whole.config.vision_config.to_dict(), "projection_dim": 24})
+    alone = transformers.CLIPVisionModelWithProjection(config)
+    alone.vision_model.load_state_dict(whole.vision_model.state_dict())
+    alone.visual_projection.load_state_dict(whole.visual_projection.state_dict())
+    alone.save_pretrained(own_files.folders["clip"])
     assert np.array_equal(embedded(pictures, own_files), embedded(pictures, files))
 
 
@@ -133,3 +137,11 @@ def test_another_model_is_refused_by_its_name(pictures, own_files):
     swapped = ModelFiles({"clip": own_files.folders["depth_anything"]}, "fp32")
     with pytest.raises(StageError, match="DepthAnythingForDepthEstimation, where CLIPModel is needed"):
         embedded(pictures, swapped)
+
+
+def test_precision_is_as_before_after_measuring(pictures, files, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    embedded(pictures, files)
+    estimated(pictures, files)
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.is_grad_enabled()

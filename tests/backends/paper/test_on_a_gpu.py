@@ -12,9 +12,12 @@ pytest.importorskip("transformers", reason="needs the extra i2v3d[diffusion]")
 from i2v3d.backends.base import GuidedFrame, KeyframeTask, ModelFiles
 from i2v3d.backends.device import DEVICE_VARIABLE, VRAM_VARIABLE
 from i2v3d.backends.modern.wan_vace import WanVaceInterpolator
+from i2v3d.backends.paper.clip_embeddings import ClipEmbedder
 from i2v3d.backends.paper.customize import SdxlLoraTrainer
+from i2v3d.backends.paper.depth_anything import DepthAnything
 from i2v3d.backends.paper.interpolate import SvdInterpolator
 from i2v3d.backends.paper.keyframes import SdxlKeyframes
+from i2v3d.metrics.depth_error import aligned_rmse
 from i2v3d.spec.resolved_generation import ClipSampling, FeatureLengths, KeyframeSampling
 from tests.backends.paper.customization_task import small_models
 from tests.backends.paper.customization_task import task as customization_task
@@ -145,3 +148,19 @@ def test_a_training_of_few_steps(small_models, monkeypatch, tmp_path, precision)
         assert target.stat().st_size > 1000
         losses[device] = np.array(result.losses)
     assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-3 if precision == "fp32" else 5e-2)
+
+
+@pytest.mark.parametrize("vram_gb", [None, 1.0])
+def test_what_models_measure(tiny_models, monkeypatch, vram_gb):
+    pictures = [frame(index).colour for index in range(6)]
+    files = ModelFiles(tiny_models, "fp32")
+    found = {}
+    for device in ("cpu", "cuda"):
+        on(monkeypatch, device, vram_gb)
+        found[device] = (
+            np.stack(list(ClipEmbedder().embed(pictures, files))),
+            list(DepthAnything().estimate(pictures, files)),
+        )
+    np.testing.assert_allclose(found["cuda"][0], found["cpu"][0], atol=1e-4)
+    for ours, exact in zip(found["cuda"][1], found["cpu"][1], strict=True):
+        assert aligned_rmse(ours, exact) < 1e-4
