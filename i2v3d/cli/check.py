@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i2v3d.cli.options import PROJECT_OPTIONS, exit_code_of, project_options, with_devices
+from i2v3d.cli.options import PROJECT_OPTIONS, exit_code_of, project_options, with_devices, with_lock
 
 if TYPE_CHECKING:
     from i2v3d.execute.regression import CheckOptions, SceneCheck
@@ -24,11 +24,13 @@ def _with_specs(command: Any) -> Any:  # Any: click's decorators
 @click.command()
 @_with_specs
 @with_devices
+@with_lock
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--update", "is_update", is_flag=True, help="Make the result the baseline, and say what changes.")
 @click.option("--baseline", "baselines", type=click.Path(path_type=Path), help="Folder [baseline beside the spec].")
 @click.option("--require-baseline", "needs_baseline", is_flag=True, help="Fail where there is no baseline.")
 @click.option("--video", type=click.Path(path_type=Path), help="Hold this video to the baseline; build nothing.")
+@click.option("--no-report", is_flag=True, help="Write no report.html, and draw nothing for it.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML here.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write the page here [check.html in the output folder].")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
@@ -89,7 +91,9 @@ def _check(
     for problem in project.loaded.warnings:
         click.echo(problem_text(problem), err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        found = check_scene(project, chosen, on_event, finishers(project.loaded))
+        found = check_scene(
+            project, chosen, on_event, finishers(project.loaded, with_report=not project.options.no_report)
+        )
     page = write_check_page(found, html or project.out_dir / "check.html")
     click.echo(check_text(found, page), err=progress == "json")
     return found
