@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i2v3d.cli.options import PROJECT_OPTIONS, exit_code_of, project_options, with_devices, with_lock
+from i2v3d.cli.options import PROJECT_OPTIONS, LockedCommand, exit_code_of, project_options, with_devices, with_lock
 
 if TYPE_CHECKING:
     from i2v3d.execute.regression import CheckOptions, SceneCheck
@@ -21,7 +21,7 @@ def _with_specs(command: Any) -> Any:  # Any: click's decorators
     return click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path))(command)
 
 
-@click.command()
+@click.command(cls=LockedCommand)
 @_with_specs
 @with_devices
 @with_lock
