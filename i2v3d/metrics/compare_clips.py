@@ -24,6 +24,7 @@ from i2v3d.metrics.time_alignment import Jump, align, jump_cost, jumps, small_pi
 
 BACKGROUND_ID = 1
 _LEFT_OVER_SHARE = 0.4
+_SAME_PASSES = 5e-4  # share of the cells whose ids may differ by chance
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _align(before: ClipPrint, after: ClipPrint) -> Array:
     if len(was) != len(now) or (shown == straight).all():
         return shown
     distances = squared_distances(np.stack(was), np.stack(now))
-    if not _is_explained(distances, shown):
+    if not _is_explained(distances, shown) or _has_other_passes(before, after, shown != straight):
         return straight
     mended = _put_back(before, after)
     jump = jump_cost(distances)
@@ -122,6 +123,15 @@ def _is_explained(distances: Array, shown: Array) -> bool:
     there = np.maximum(distances[straight, straight] - usual, 0)[is_moved].sum()
     here = np.maximum(distances[straight, shown] - usual, 0)[is_moved].sum()
     return bool(here <= _LEFT_OVER_SHARE * there)
+
+
+def _has_other_passes(before: ClipPrint, after: ClipPrint, is_moved: Array) -> bool:
+    """Returns whether the passes of these frames changed, too: the scene moves otherwise, and no frame is misplaced."""
+    pairs = [
+        (before.frames[frame].geometry, after.frames[frame].geometry) for frame in np.flatnonzero(is_moved).tolist()
+    ]
+    known = [distance_between(was, now) for was, now in pairs if was is not None and now is not None]
+    return bool(known) and max(known) > _SAME_PASSES
 
 
 @dataclass(frozen=True)

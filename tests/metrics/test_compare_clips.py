@@ -196,3 +196,10 @@ def test_another_size_fails_and_stops_there():
         width=200,
     )
     assert set(failures(small)) == {"format[size]"}
+
+
+def test_a_scene_that_moves_later_is_told_by_its_masks_and_not_as_frames_out_of_order():
+    late = [0, *range(COUNT - 1)]
+    found = failures(clip([PICTURES[i] for i in late], [IDS[i] for i in late], [DEPTH[i] for i in late]))
+    assert "place[disc]" in found
+    assert "time" not in found
