@@ -120,13 +120,19 @@ def _compare_colours(pairs: Sequence[PicturePair], names: Sequence[str]) -> list
         before, after = pair.before.colours.reshape(-1, 3), pair.after.colours.reshape(-1, 3)
         gains, offsets = fit_colours(before, after)
         drift = drift_percent(gains, offsets)
+        own = {name: _object_change(pair, name, None) for name in names}
+        if drift > MOST_DRIFT_PERCENT:
+            rest = {name: _object_change(pair, name, (gains, offsets)) for name in names}
+            # A drift of everything leaves nothing of its own to any part; else one part's colour pulls at the whole.
+            if all(_largest(change) <= MOST_OBJECT_DRIFT_PERCENT for change in rest.values()):
+                own = rest
+            elif any(_largest(change) > MOST_OBJECT_DRIFT_PERCENT for change in own.values()):
+                drift = 0.0
         drifts.append(drift)
         mean = 100 * (after - before).mean(axis=0) / 255
         ways.append({name: float(mean[index]) for index, name in enumerate(("red", "green", "blue"))})
-        is_drifting = drift > MOST_DRIFT_PERCENT
-        for name in names:
-            change = _object_change(pair, name, (gains, offsets) if is_drifting else None)
-            parts[name].append(None if change is None else float(np.abs(change).max()))
+        for name, change in own.items():
+            parts[name].append(None if change is None else _largest(change))
             shown = np.zeros(3) if change is None else change
             changes[name].append({key: float(shown[i]) for i, key in enumerate(("red", "green", "blue"))})
     found = [worst_of("colour", WHOLE, drifts, tolerance=MOST_DRIFT_PERCENT, unit="%", details=ways)]
@@ -137,6 +143,10 @@ def _compare_colours(pairs: Sequence[PicturePair], names: Sequence[str]) -> list
         for name in names
     ]
     return found
+
+
+def _largest(change: Array | None) -> float:
+    return 0.0 if change is None else float(np.abs(change).max())
 
 
 def _object_change(pair: PicturePair, name: str, drift: tuple[Array, Array] | None) -> Array | None:
