@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
+from i2v3d.spec.resolved_expect import Expectations
 from i2v3d.spec.resolved_generation import Generation
 from i2v3d.spec.resolved_motion import MeshPlay as MeshPlay
 from i2v3d.spec.resolved_motion import MotionKey as MotionKey
@@ -417,6 +418,7 @@ class Scene:
         sequences: When the objects whose meshes come as sequences show which, in the order of the objects.
         title: What the script calls it: the name without variant and sweeps, so that variants that differ in
             nothing the script says share it.
+        expect: What a regression check holds the result to; read by no stage.
     """
 
     name: str
@@ -440,6 +442,7 @@ class Scene:
     depth_of_field: DepthOfField | None = None
     sequences: Mapping[str, MeshPlay] = field(default_factory=dict)
     title: str = ""
+    expect: Expectations = field(default_factory=Expectations)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:
