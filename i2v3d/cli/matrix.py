@@ -61,6 +61,8 @@ def plan_matrix(options: dict[str, Any], chosen: MatrixOptions) -> None:
     from i2v3d.report.matrix_text import matrix_plan_text, unread_text
 
     matrix = _opened(options, chosen)
+    for member in matrix.members:
+        member.project.check_lock()
     if warning := unread_text(matrix):
         click.echo(warning, err=True)
     click.echo(matrix_plan_text(matrix, matrix.plan()))
@@ -100,6 +102,10 @@ def build_matrix(options: dict[str, Any], chosen: MatrixOptions, progress: str) 
 
 def _opened(options: dict[str, Any], chosen: MatrixOptions) -> Matrix:
     """Returns the matrix, its warnings printed: those of all members once."""
+    if options.get("lock_file") is not None:
+        from i2v3d.errors import UsageError
+
+        raise UsageError("one lock file can't hold several members", hint="`--locked` takes the one of each member")
     from i2v3d.execute.matrix import open_matrix
 
     matrix = open_matrix(project_options(options), chosen)

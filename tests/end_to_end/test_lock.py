@@ -223,3 +223,18 @@ def test_whether_there_was_a_report_is_no_drift(project):
     assert run.returncode == 0, run.stdout
     i2v3d("build", project / "scene.yaml", "--locked")
     assert verify(project).returncode == 0
+
+
+def test_a_matrix_is_held_to_the_lock_of_each_member(tmp_path):
+    spec = write_spec(tmp_path / "new", {**SPEC, "output": {**SPEC["output"], "size": [128, 72]}})
+    sweep = ("--sweep", "camera[2].zoom=1.2,1.3")
+    i2v3d("build", spec, *sweep)
+    i2v3d("build", spec, *sweep, "--locked")
+    spec.write_text(spec.read_text().replace("10m", "12m"))
+    for command in ("build", "plan"):
+        run = i2v3d(command, spec, *sweep, "--locked", check=False)
+        assert run.returncode == 1
+        assert "nothing was run" in run.stderr
+    one = i2v3d("plan", spec, *sweep, "--locked=any.json", check=False)
+    assert one.returncode == 2
+    assert "one lock file can't hold several members" in one.stderr
