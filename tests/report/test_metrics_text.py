@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -86,3 +87,9 @@ def test_json_of_one_clip_is_its_metrics_file(tmp_path):
 @pytest.mark.parametrize("name", KINDS)
 def test_every_metric_is_explained(name):
     assert f"  {name} (" in metrics_text.explanations_text()
+
+
+def test_the_readme_has_the_table_of_metrics():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    for kind in KINDS.values():
+        assert f"| `{kind.name}` | {kind.unit} | {kind.better} | {kind.explanation} |\n" in readme, kind.name
