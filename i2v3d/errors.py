@@ -8,6 +8,7 @@ I2V3DError
 ├── ArtifactError          a file that a stage wrote or read is not what its type says  exit 1
 ├── StageError             a step failed                                 exit 1
 │   └── BlenderError       a Blender child process failed                exit 1
+├── LockError              a build would not be what its lock says (in `execute.lock`)  exit 1
 └── StoreError             the store can't be read or written            exit 1
 """
 

@@ -122,6 +122,22 @@ BACKENDS: tuple[Backend, ...] = (
         requires=("bpy", "openexr"),
     ),
     Backend(
+        "gl",
+        "preview",
+        _ALL,
+        f"{_EMBEDDED}.render_gl:GlRenderer",
+        "every fourth frame, small, by the OpenGL renderer",
+        requires=("moderngl",),
+    ),
+    Backend(
+        "cycles",
+        "preview",
+        (),
+        f"{_EMBEDDED}.render_cycles:CyclesRenderer",
+        "every fourth frame, small, by Cycles",
+        requires=("bpy", "openexr"),
+    ),
+    Backend(
         "embedded",
         "keyframes",
         _DRAFT,

@@ -46,8 +46,8 @@ def run_script(script: Path, arguments: Sequence[str], *, work_dir: Path, timeou
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # In the process group of its worker, so that both are ended together when a build is.
             env=child_environment(work_dir),
-            start_new_session=True,
         )
         try:
             code = child.wait(timeout=timeout_s)
@@ -55,7 +55,7 @@ def run_script(script: Path, arguments: Sequence[str], *, work_dir: Path, timeou
             raise BlenderError(f"{script.name}: no end after {timeout_s:g} s", hint=f"log: {log}") from error
         finally:
             if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
+                child.kill()
                 child.wait()
     if code != 0 or not _is_done(result):
         raise failure(script, log, code)

@@ -16,8 +16,10 @@ from i2v3d.cli.build import build, explain, graph, plan
 from i2v3d.cli.cache import cache
 from i2v3d.cli.cameras import cameras
 from i2v3d.cli.evaluate import evaluate
+from i2v3d.cli.lock import verify
 from i2v3d.cli.machine import backends, doctor, stages
 from i2v3d.cli.start import init, schema, validate
+from i2v3d.cli.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +44,8 @@ for _command in (
     doctor,
     cameras,
     cache,
+    verify,
+    watch,
 ):
     main.add_command(_command)
 

@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from i2v3d.cli.options import (
+    LockedCommand,
     exit_code_of,
     open_project,
     print_warning,
     project_options,
     with_devices,
+    with_lock,
     with_project_options,
     with_selection,
 )
@@ -28,10 +30,11 @@ def graph(form: str, **options: Any) -> None:
     click.echo(printed_graph(open_project(options).graph, form))
 
 
-@click.command()
+@click.command(cls=LockedCommand)
 @with_project_options
 @with_selection
 @with_devices
+@with_lock
 def plan(**options: Any) -> None:
     """Say which steps a build would run, and why."""
     from i2v3d.execute.project import unchanged_build
@@ -44,18 +47,21 @@ def plan(**options: Any) -> None:
     from i2v3d.report.weights_text import memory_text, weights_text
 
     project = open_project(options)
+    project.check_lock()
     click.echo(plan_text(project.plan()), nl=False)
     if project.weights:
         click.echo(f"\n{weights_text(project.weights)}")
         click.echo(f"\n{memory_text(project.graph, project.loaded.scene, *device_for_plan(project))}")
 
 
-@click.command()
+@click.command(cls=LockedCommand)
 @with_project_options
 @with_selection
 @with_devices
+@with_lock
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
+@click.option("--no-report", is_flag=True, help="Write no report.html, and draw nothing for it.")
 @click.option("--progress", type=click.Choice(["auto", "live", "lines", "json"]), default="auto", show_default=True)
 def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
@@ -70,6 +76,7 @@ def build(progress: str, **options: Any) -> None:
     from i2v3d.report.after_build import finishers
     from i2v3d.report.progress import watch
     from i2v3d.report.tables import result_text
+    from i2v3d.report.watch_text import preview_text
     from i2v3d.report.weights_text import licence_notes
 
     project = open_project(options)
@@ -78,9 +85,12 @@ def build(progress: str, **options: Any) -> None:
     for note in licence_notes(project.weights):
         click.echo(note, err=True)
     with watch(progress, project.loaded.locate) as on_event:
-        result = project.build(on_event, finishers(project.loaded))
+        chosen_finishers = () if chosen.preview else finishers(project.loaded, with_report=not chosen.no_report)
+        result = project.build(on_event, chosen_finishers)
     if progress != "json":
         click.echo(result_text(result, project.out_dir))
+        if chosen.preview:
+            click.echo(f"a preview: {preview_text(project.loaded)}")
     sys.exit(exit_code_of(result))
 
 

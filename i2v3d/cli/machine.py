@@ -29,12 +29,13 @@ def backends(stage: str | None) -> None:
 @click.command()
 @click.option("--profile", type=click.Choice(["draft", "paper", "modern"]), default="draft", show_default=True)
 @click.option("--fix", is_flag=True, help="Install missing system libraries through apt-get.")
-def doctor(profile: str, fix: bool) -> None:
+@click.option("--tests", "for_tests", is_flag=True, help="With --fix: also the Chromium that the tests open pages in.")
+def doctor(profile: str, fix: bool, for_tests: bool) -> None:
     """Say what is installed and what a profile lacks, with the line that installs it."""
     from i2v3d.execute.environment import inspect_machine, install_system_libraries
     from i2v3d.report.tables import findings_text
 
-    if fix and (packages := install_system_libraries()):
+    if fix and (packages := install_system_libraries(with_browser=for_tests)):
         click.echo(f"installed {', '.join(packages)}")
     findings = inspect_machine(profile)
     click.echo(findings_text(findings))

@@ -48,6 +48,7 @@ def with_selection(command: Command) -> Command:
         click.option("--force", multiple=True, metavar="STEP", help="Run this stage or step even if up to date."),
         click.option("--only", multiple=True, metavar="STEP", help="Only this stage or step and what it needs."),
         click.option("--until", metavar="STEP", help="Stop after this stage or step."),
+        click.option("--preview", is_flag=True, help="Only the fast preview: the render, small, every fourth frame."),
     ):
         command = option(command)
     return command
@@ -70,10 +71,29 @@ def with_devices(command: Command) -> Command:
     return command
 
 
+class LockedCommand(click.Command):
+    """A command whose `--locked` may be given a file: `--locked=FILE`, but never `--locked SPEC`."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Takes the file apart from the flag."""
+        prefix = "--locked="
+        named = [f"--lock-file={arg[len(prefix) :]}" if arg.startswith(prefix) else arg for arg in args]
+        return super().parse_args(context, named)
+
+
+def with_lock(command: Command) -> Command:
+    """Adds the options of a `LockedCommand`."""
+    what = "Refuse to build anything but what OUT/build.json says; `--locked=FILE` takes another lock."
+    command = click.option("--lock-file", type=click.Path(path_type=Path), hidden=True)(command)
+    return click.option("--locked", is_flag=True, help=what)(command)
+
+
 def project_options(options: dict[str, Any]) -> ProjectOptions:
     """Returns the options of `with_project_options` and its companions as a record."""
     from i2v3d.execute.project import ProjectOptions
 
+    if options.get("lock_file") is not None:
+        options = {**options, "locked": True}
     return ProjectOptions(**options)
 
 

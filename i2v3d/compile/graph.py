@@ -8,8 +8,8 @@ as long as planning a whole scene, so orders and neighbours, which all ask, are 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ class StageGraph:
         stages: The stages the nodes call, by kind.
         deliverables: What goes to the output folder.
         places: Where the whole scene's deliverables go, in a part of its graph too.
+        others: Where another graph of the same scene puts things, which a build of this one leaves alone.
     """
 
     scene: str
@@ -53,6 +54,7 @@ class StageGraph:
     stages: Mapping[str, Stage]
     deliverables: tuple[Deliverable, ...] = ()
     places: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @cached_property
     def network(self) -> nx.DiGraph[str]:
@@ -97,12 +99,20 @@ class StageGraph:
 
         kept = set(ends).union(*(nx.ancestors(self.network, end) for end in ends))
         chosen = set(self.match(only)) or kept
-        return StageGraph(
-            self.scene,
-            MappingProxyType({name: node for name, node in self.nodes.items() if name in kept}),
-            self.stages,
-            tuple(item for item in self.deliverables if item.ref.node in chosen),
-            self.places,
+        return replace(
+            self,
+            nodes=MappingProxyType({name: node for name, node in self.nodes.items() if name in kept}),
+            deliverables=tuple(item for item in self.deliverables if item.ref.node in chosen),
+        )
+
+    def without(self, stages: Collection[str]) -> StageGraph:
+        """Returns the graph without the nodes of these stages, which no other node may read from."""
+        dropped = {name for name, node in self.nodes.items() if node.stage in stages}
+        assert not any(set(self.readers(name)) - dropped for name in dropped)
+        return replace(
+            self,
+            nodes=MappingProxyType({name: node for name, node in self.nodes.items() if name not in dropped}),
+            deliverables=tuple(item for item in self.deliverables if item.ref.node not in dropped),
         )
 
     def match(self, patterns: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,16 @@ DELIVERABLES = (
     Deliverable("scene", OutputRef("scene_script", "script")),
 )
 
+# What only the report page shows; nothing else reads it.
+REPORT_STAGES = ("drawing_scale", "draw_photo", "draw_scene", "draw_passes", "draw_result")
+
+PREVIEW = "preview"
+# What a preview leaves there instead.
+PREVIEW_DELIVERABLES = (
+    Deliverable("preview.mp4", OutputRef(PREVIEW, "video")),
+    Deliverable("preview.png", OutputRef(PREVIEW, "sheet")),
+)
+
 
 def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
     """Returns the graph of a scene: the nodes of every stage, and the deliverables.
@@ -43,14 +54,34 @@ def compile_scene(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
         MissingBackendError: The scene asks for a backend that does not exist.
     """
     nodes = scene_nodes(scene, stages)
+    graph = make_graph(scene.name, nodes, stages, _whole(scene, nodes))
+    return replace(graph, others=tuple(item.path for item in PREVIEW_DELIVERABLES))
+
+
+def compile_preview(scene: Scene, stages: Mapping[str, Stage]) -> StageGraph:
+    """Returns the graph of a scene's preview: the fast pictures, the checks of the scene, and what both read.
+
+    It has a name of its own, so that the history of the scene's builds is not pushed out by many previews.
+
+    Raises:
+        GraphError: The stages do not fit together.
+        MissingBackendError: The scene asks for a backend that does not exist.
+    """
+    nodes = [node for stage in stages.values() for node in stage.nodes(scene)]
+    graph = make_graph(f"{scene.name} preview", nodes, stages, PREVIEW_DELIVERABLES).select(only=(PREVIEW, "check"))
+    return replace(graph, others=tuple(item.path for item in _whole(scene, nodes)))
+
+
+def _whole(scene: Scene, nodes: Iterable[Node]) -> list[Deliverable]:
+    """Returns what the whole build of a scene delivers."""
     names = {node.name for node in nodes}
     wanted = (*DELIVERABLES, *_keyframes(scene), *_frames(scene), *_script_assets(scene))
-    return make_graph(scene.name, nodes, stages, (item for item in wanted if item.ref.node in names))
+    return [item for item in wanted if item.ref.node in names]
 
 
 def scene_nodes(scene: Scene, stages: Mapping[str, Stage]) -> list[Node]:
-    """Returns the nodes of every stage of a scene."""
-    return [node for stage in stages.values() for node in stage.nodes(scene)]
+    """Returns the nodes of every stage of a scene's whole build."""
+    return [node for kind, stage in stages.items() if kind != PREVIEW for node in stage.nodes(scene)]
 
 
 def _keyframes(scene: Scene) -> Iterator[Deliverable]:

@@ -15,6 +15,7 @@ from i2v3d.errors import I2V3DError, StoreError
 from i2v3d.execute import events
 from i2v3d.execute.budget import Budget
 from i2v3d.execute.build_log import BuildLog
+from i2v3d.execute.cancel import Cancellation
 from i2v3d.execute.deliver import Delivery
 from i2v3d.execute.devices import DeviceOptions, worker_devices
 from i2v3d.execute.events import OnEvent
@@ -23,6 +24,7 @@ from i2v3d.execute.finished import FinishedBuild, Finisher
 from i2v3d.execute.journal import Journal
 from i2v3d.execute.schedule import PassResult, Scheduler
 from i2v3d.execute.step import StepRunner
+from i2v3d.execute.warm import WarmWorkers
 from i2v3d.execute.worker_pool import WorkerPool
 from i2v3d.execute.workspace import Workspaces
 from i2v3d.plan.estimate import expected_seconds, path_lengths
@@ -50,6 +52,8 @@ class BuildOptions:
         devices: Which devices models run on, and how much of their memory they may take.
         fast_path: What to remember for the next no-op, see `fastpath`; None remembers nothing.
         finishers: Called in turn after a build that succeeded and delivered, see `finished`.
+        warm: Workers to use and to leave running; None starts some and ends them.
+        cancellation: Ends this build from another thread.
     """
 
     out_dir: Path | None = None
@@ -62,6 +66,8 @@ class BuildOptions:
     devices: DeviceOptions = field(default_factory=DeviceOptions)
     fast_path: FastPath | None = None
     finishers: tuple[Finisher, ...] = ()
+    warm: WarmWorkers | None = None
+    cancellation: Cancellation | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ def build(
         StoreError, UsageError: The store, a user's file or the output folder can't be used.
         GraphError: Params that can't be hashed, or deliverables that collide.
         KeyboardInterrupt: Passed on after every worker has ended.
+        BuildCancelledError: It was asked to end, and every running step has.
     """
     forced = frozenset(graph.match(options.force))
     try:
@@ -138,10 +145,12 @@ class _Build:
         devices = worker_devices(options.devices)
         budget = Budget(options.jobs, options.memory_gb, gpus=len(devices))
         self.resolver.prepare()
+        if options.warm is not None:
+            options.warm.check(self.resolver)
         expected = expected_seconds(self.graph, self.store)
         self.log.begin(expected, delivery)
         stop = threading.Event()
-        workers = WorkerPool(budget.jobs, devices)
+        workers = options.warm.pool if options.warm else WorkerPool(budget.jobs, devices)
         runner = StepRunner(
             self.store, workspaces, workers, stop=stop, retries=options.retries, retry_wait_s=options.retry_wait_s
         )
@@ -159,6 +168,8 @@ class _Build:
                     forced=forced,
                     keep_going=options.keep_going,
                 )
+                if options.cancellation is not None:
+                    options.cancellation.bind(scheduler.cancel)
                 result = scheduler.walk(threads)
                 if result.failed or not result.has_changed_source:
                     break
@@ -166,8 +177,12 @@ class _Build:
                 forced = frozenset()
         finally:
             stop.set()
-            workers.kill_all()
+            workers.interrupt()
             threads.shutdown(wait=True, cancel_futures=True)
+            if options.warm is None:
+                workers.close()
+            else:
+                workers.resume()
         return self._finish(result, delivery, name)
 
     def _finish(self, result: PassResult, delivery: Delivery | None, name: Path) -> BuildResult:
@@ -216,5 +231,6 @@ class _Build:
             events=tuple(self.log.events),
             out_dir=delivery.out_dir,
             number=number,
+            placed=dict(delivery.placed),
         )
         return tuple(path for finisher in self.options.finishers for path in finisher(finished))

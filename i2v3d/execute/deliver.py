@@ -110,7 +110,7 @@ class Delivery:
         So it is when it belongs to a deliverable of this graph, or to none of the whole scene; a part of a graph leaves
         what the rest delivers alone.
         """
-        return _is_within(relative, self.items) or not _is_within(relative, self.graph.places)
+        return _is_within(relative, self.items) or not _is_within(relative, (*self.graph.places, *self.graph.others))
 
     def _sliced(self, deliverable: Deliverable, output: StoredOutput) -> StoredOutput:
         ref = deliverable.ref

@@ -18,6 +18,10 @@ from i2v3d.errors import MissingBackendError, UsageError
 from i2v3d.execute.devices import DeviceOptions, probe_device
 from i2v3d.spec.resolved_generation import ModelChoice
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+"""Programs that can show the report page to its tests."""
+
+BROWSER_PACKAGES = ("chromium",)
 OPENGL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 
 
@@ -116,8 +120,16 @@ def inspect_opengl() -> Finding:
     return Finding("opengl through egl", True, renderer)
 
 
-def install_system_libraries() -> tuple[str, ...]:
+def find_browser() -> str | None:
+    """Returns a Chromium, for the tests of the report page, or None where there is none."""
+    return next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+
+def install_system_libraries(*, with_browser: bool = False) -> tuple[str, ...]:
     """Installs the missing system libraries through apt and returns the names of the packages.
+
+    Args:
+        with_browser: Also what only tests need.
 
     Raises:
         UsageError: There is no apt here, no right to use it, or it failed.
@@ -125,6 +137,8 @@ def install_system_libraries() -> tuple[str, ...]:
     packages = debian_packages(missing_libraries())
     if packages or probe_opengl() is None:
         packages = tuple(dict.fromkeys((*packages, *OPENGL_PACKAGES)))
+    if with_browser and find_browser() is None:
+        packages = (*packages, *BROWSER_PACKAGES)
     if not packages:
         return ()
     if shutil.which("apt-get") is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,7 @@ class FinishedBuild:
         delivered: Path of each deliverable in place, by its relative path.
         events: Everything that happened, in order.
         number: Of the build record.
+        placed: Digest of each delivered file, by its relative path.
     """
 
     graph: StageGraph
@@ -55,6 +56,7 @@ class FinishedBuild:
     events: tuple[Event, ...]
     out_dir: Path
     number: int
+    placed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spans(self) -> Mapping[str, StepSpan]:

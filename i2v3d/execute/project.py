@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from i2v3d.backends.inventory import FoundWeights
     from i2v3d.compile.graph import StageGraph
     from i2v3d.execute.build import BuildResult
+    from i2v3d.execute.cancel import Cancellation
     from i2v3d.execute.devices import DeviceOptions
     from i2v3d.execute.events import OnEvent
     from i2v3d.execute.finished import Finisher
+    from i2v3d.execute.warm import WarmWorkers
     from i2v3d.plan.explain import Explanation
     from i2v3d.plan.make import Plan
     from i2v3d.spec import LoadedScene
@@ -44,6 +46,10 @@ class ProjectOptions:
         until, only, force: Step names or stage kinds.
         jobs: Cores to use.
         device, vram: Where models run and how much of its memory they may take, as given.
+        locked: Whether everything must be as in the lock file.
+        lock_file: That file; the `build.json` of the last build without.
+        preview: Make the fast preview in place of the video.
+        no_report: Leaves out what only the report page shows.
     """
 
     spec: Path
@@ -61,6 +67,10 @@ class ProjectOptions:
     keep_going: bool = False
     device: str | None = None
     vram: str | None = None
+    locked: bool = False
+    lock_file: Path | None = None
+    preview: bool = False
+    no_report: bool = False
 
     def __post_init__(self) -> None:
         if self.device is not None or self.vram is not None:
@@ -113,7 +123,9 @@ class ProjectOptions:
             self.allow_paths,
             self.until,
             self.only,
+            self.no_report,
             weights,
+            self.preview,
         ]
         return identify(self.spec_file, [json.dumps(chosen, default=str)])
 
@@ -128,13 +140,16 @@ class Project:
 
     @cached_property
     def graph(self) -> StageGraph:
-        """The whole graph of the scene, or the part that `--until` and `--only` leave."""
-        from i2v3d.compile.scene import compile_scene
+        """The whole graph of the scene or of its preview, or the part that `--until` and `--only` leave."""
+        from i2v3d.compile.scene import REPORT_STAGES, compile_preview, compile_scene
         from i2v3d.stages import load_stages
 
         if self.loaded.unavailable:
             raise _not_available(self.loaded)
-        graph = compile_scene(self.loaded.scene, load_stages())
+        compiled = compile_preview if self.options.preview else compile_scene
+        graph = compiled(self.loaded.scene, load_stages())
+        if self.options.no_report:
+            graph = graph.without(REPORT_STAGES)
         until = (self.options.until,) if self.options.until else ()
         return graph.select(until=until, only=self.options.only)
 
@@ -164,14 +179,28 @@ class Project:
         return weights_of(self.graph, self.loaded.scene)
 
     def check_requirements(self) -> None:
-        """Makes sure that every step which will or may run has its libraries, weights and device.
+        """Makes sure that every step is as locked, and that those which will or may run have what they need.
 
         Raises:
-            MissingBackendError: With everything that is missing, before any step runs.
+            LockError: See `check_lock`.
+            MissingBackendError: With every library, weights and device that is missing, before any step runs.
         """
         from i2v3d.execute.requirements import check_requirements
 
+        self.check_lock()
         check_requirements(self)
+
+    def check_lock(self) -> None:
+        """Makes sure that every step would be made as the lock says, where the options ask for that.
+
+        Raises:
+            LockError: With everything that differs, before any step runs.
+            UsageError: There is no lock file, or it can't be read.
+        """
+        if self.options.locked:
+            from i2v3d.execute.lock import check_lock
+
+            check_lock(self)
 
     def explain(self, step: str, number: int | None = None) -> Explanation:
         """Returns why a step would run now, or why it ran in build `number`."""
@@ -186,20 +215,35 @@ class Project:
         position = self.loaded.position(spec_path)
         return f"{position[0].name}:{position[1]}:{position[2]}" if position else spec_path
 
-    def build(self, on_event: OnEvent, finishers: tuple[Finisher, ...] = ()) -> BuildResult:
+    def build(
+        self,
+        on_event: OnEvent,
+        finishers: tuple[Finisher, ...] = (),
+        *,
+        warm: WarmWorkers | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> BuildResult:
         """Builds what is not up to date and delivers it.
 
         Args:
             on_event: Told what happens.
             finishers: Write what a build leaves besides its deliverables.
+            warm: Workers of earlier builds of this program.
+            cancellation: Ends the build from another thread.
 
         Raises:
+            LockError: See `check_lock`.
             MissingBackendError: See `check_requirements`.
+            BuildCancelledError: See `Cancellation`.
         """
         from i2v3d.execute.build import BuildOptions, build
         from i2v3d.execute.fastpath import FastPath
+        from i2v3d.execute.manifest import manifest_writer
 
         self.check_requirements()
+        # A part of a build, or a preview, is nothing to lock: it leaves the manifest of the whole as it is.
+        is_part = self.options.until or self.options.only or self.options.preview
+        lock = () if is_part else (manifest_writer(self),)
         fast_path = FastPath(
             identity=self.options.identity(),
             spec_files=self.loaded.files,
@@ -213,7 +257,9 @@ class Project:
             force=self.options.force,
             devices=self.options.devices,
             fast_path=fast_path,
-            finishers=finishers,
+            finishers=(*lock, *finishers),
+            warm=warm,
+            cancellation=cancellation,
         )
         return build(self.graph, self.store, options, on_event)
 
@@ -222,7 +268,7 @@ def unchanged_build(options: ProjectOptions) -> Mapping[str, Any] | None:
     """Returns the summary of the last build of these options when nothing has changed since, else None."""
     from i2v3d.execute.fastpath import find_up_to_date
 
-    if options.force or (options.variables is not None and not options.variables.is_file()):
+    if options.force or options.locked or (options.variables is not None and not options.variables.is_file()):
         return None
     return find_up_to_date(options.store_root, options.identity())
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from i2v3d.compile.graph import StageGraph
 from i2v3d.errors import ArtifactError, I2V3DError, StageError
 from i2v3d.execute.budget import Budget
+from i2v3d.execute.cancel import BuildCancelledError
 from i2v3d.execute.step import Done, SourceChangedError, StepRunner, StoppedError, Task, make_task
 from i2v3d.plan.resolve import Resolver
 from i2v3d.store.local import LocalStore
@@ -92,6 +93,7 @@ class Scheduler:
 
         Raises:
             I2V3DError: The store or a user's file can't be used; a failed step is in the result instead.
+            BuildCancelledError: `cancel` was called.
         """
         self._arrive([name for name, count in self._waiting.items() if count == 0])
         while True:
@@ -99,6 +101,10 @@ class Scheduler:
             if not self._in_flight:
                 return self._result
             self._messages.get()()
+
+    def cancel(self) -> None:
+        """Ends the walk with an error; may be called from any thread, also before it begins."""
+        self._messages.put(_raise_cancelled)
 
     def _arrive(self, names: list[str]) -> None:
         """Takes up steps whose inputs have become known, these and those that follow by reuse.
@@ -239,6 +245,10 @@ class Scheduler:
         self._is_ending = self._is_ending or not self._keep_going
         for reader in sorted(nx.descendants(self._graph.network, name), key=self._rank.__getitem__):
             self._watch.skipped(reader, name)
+
+
+def _raise_cancelled() -> None:
+    raise BuildCancelledError
 
 
 def _is_of_the_store(error: I2V3DError) -> bool:

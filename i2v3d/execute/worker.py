@@ -90,7 +90,20 @@ def main() -> None:
     threading.Thread(target=_listen, args=(source, requests), daemon=True).start()
     backends: dict[tuple[str, str], Any] = {}
     while True:
-        tell(run_step(requests.get(), tell, backends))
+        request = requests.get()
+        if "load" in request:
+            _load(request["load"])
+        else:
+            tell(run_step(request, tell, backends))
+
+
+def _load(modules: list[str]) -> None:
+    """Imports modules ahead of the steps that need them; those will tell what is wrong with one."""
+    import importlib
+
+    for module in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
 
 
 def run_step(request: Json, tell: _Teller, backends: dict[tuple[str, str], Any]) -> Json:

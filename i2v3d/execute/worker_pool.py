@@ -1,4 +1,4 @@
-"""Worker processes of one build, reused where a step is small and started anew where it is not.
+"""Worker processes of one build or of several, reused where a step is small and started anew where it is not.
 
 A step with models has a GPU of its own while it runs. Its worker waits there with the models loaded for the next step
 of the same stage, and ends when a step of another stage needs the GPU.
@@ -33,7 +33,9 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._idle: dict[int, list[WorkerProcess]] = {}
         self._busy: set[WorkerProcess] = set()
+        self._kinds: dict[WorkerProcess, set[str]] = {}
         self._is_open = True
+        self._is_interrupted = False
 
     @contextlib.contextmanager
     def worker(self, stage: Stage) -> Iterator[WorkerProcess]:
@@ -43,7 +45,7 @@ class WorkerPool:
                 yield worker
             return
         threads = stage.resources.cpu
-        worker = self._take(threads)
+        worker = self._take(stage)
         is_reusable = False
         try:
             yield worker
@@ -51,13 +53,30 @@ class WorkerPool:
         finally:
             self._give_back(worker, threads, is_reusable=is_reusable)
 
-    def kill_all(self) -> None:
-        """Ends every worker at once; the threads that wait for one see it gone."""
+    def interrupt(self) -> None:
+        """Ends every worker that runs a step, and those lent from now on; the threads that wait for one see it gone."""
         with self._lock:
-            self._is_open = False
+            self._is_interrupted = True
             for worker in self._busy:
                 worker.kill()
+
+    def kill_all(self) -> None:
+        """Ends every worker at once, for good."""
+        self.interrupt()
         self.close()
+
+    def resume(self) -> None:
+        """Lends workers again after `interrupt`."""
+        with self._lock:
+            self._is_interrupted = False
+
+    def warm_up(self, count: int, modules: Sequence[str] = ()) -> None:
+        """Starts idle workers of one thread until so many wait for the next build, these modules loaded."""
+        with self._lock:
+            waiting = self._living(1)
+            while self._is_open and len(waiting) < min(count, self._size):
+                waiting.insert(0, WorkerProcess(1))
+                waiting[0].load(modules)
 
     def close(self) -> None:
         """Ends every idle worker."""
@@ -98,27 +117,46 @@ class WorkerPool:
                 waiting.end()
                 waiting = None
             worker = waiting or WorkerProcess(stage.resources.cpu, self._devices[device])
-            self._busy.add(worker)
-            if not self._is_open:
-                worker.kill()
+            self._lend(worker)
             return device, worker
 
-    def _take(self, threads: int) -> WorkerProcess:
+    def _take(self, stage: Stage) -> WorkerProcess:
+        threads = stage.resources.cpu
         with self._lock:
-            waiting = self._idle.get(threads)
-            worker = waiting.pop() if waiting else WorkerProcess(threads)
-            self._busy.add(worker)
-            if not self._is_open:
-                worker.kill()
+            waiting = self._living(threads)
+            worker = self._chosen(waiting, stage) if waiting else WorkerProcess(threads)
+            self._kinds.setdefault(worker, set()).add(stage.kind)
+            self._lend(worker)
             return worker
+
+    def _living(self, threads: int) -> list[WorkerProcess]:
+        """Returns the idle workers of this many threads, those left out that have died while they waited."""
+        waiting = self._idle.setdefault(threads, [])
+        for worker in [worker for worker in waiting if worker.has_ended]:
+            waiting.remove(worker)
+            self._kinds.pop(worker, None)
+            worker.end()
+        return waiting
+
+    def _chosen(self, waiting: list[WorkerProcess], stage: Stage) -> WorkerProcess:
+        """Takes out the worker that has run this stage before, else the one that has run the fewest stages."""
+        kinds = [self._kinds.get(worker, set()) for worker in waiting]
+        best = min(range(len(waiting)), key=lambda index: (stage.kind not in kinds[index], len(kinds[index]), -index))
+        return waiting.pop(best)
+
+    def _lend(self, worker: WorkerProcess) -> None:
+        self._busy.add(worker)
+        if self._is_interrupted or not self._is_open:
+            worker.kill()
 
     def _give_back(self, worker: WorkerProcess, threads: int, *, is_reusable: bool) -> None:
         with self._lock:
             self._busy.discard(worker)
             idle_count = sum(len(workers) for workers in self._idle.values())
-            if is_reusable and self._is_open and idle_count < self._size:
+            if is_reusable and self._is_open and not self._is_interrupted and idle_count < self._size:
                 self._idle.setdefault(threads, []).append(worker)
                 return
+            self._kinds.pop(worker, None)
         worker.end()
 
 

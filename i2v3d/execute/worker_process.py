@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from i2v3d.execute.worker import main; main()"
@@ -63,6 +63,17 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         """Whether it can take another step."""
         return self._process.returncode is None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, whatever is known of it here."""
+        return not self.is_alive or os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def load(self, modules: Sequence[str]) -> None:
+        """Lets it import modules while it waits for its first step."""
+        with contextlib.suppress(BrokenPipeError):
+            self._to_worker.write(json.dumps({"load": list(modules)}).encode() + b"\n")
+            self._to_worker.flush()
 
     def run(self, request: Json, timeout_s: float, on_progress: Callable[[float, str], None]) -> Json:
         """Runs one step and returns the answer.

@@ -13,7 +13,7 @@ _TITLES: dict[Status, str] = {"up_to_date": "up to date", "will_run": "will run"
 def plan_text(plan: Plan) -> str:
     """Returns the plan as text: steps alike in stage, status and reasons on one line, then the sums."""
     lines = []
-    for steps in _runs(list(plan.steps.values())):
+    for steps in runs_of(list(plan.steps.values())):
         first, last = steps[0], steps[-1]
         name = first.name if len(steps) == 1 else f"{first.name} ... {last.name}  x{len(steps)}"
         seconds = [step.expected_s for step in steps if step.expected_s is not None]
@@ -50,7 +50,7 @@ def explanation_text(explanation: Explanation, place: Callable[[str], str] = lam
     return "\n".join(lines) + "\n"
 
 
-def _runs(steps: list[PlannedStep]) -> list[list[PlannedStep]]:
+def runs_of(steps: list[PlannedStep]) -> list[list[PlannedStep]]:
     """Returns neighbours that are alike, together."""
     runs: list[list[PlannedStep]] = []
     for step in steps:

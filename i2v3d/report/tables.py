@@ -65,9 +65,9 @@ def result_text(result: BuildResult, out_dir: Path) -> str:
     if result.skipped:
         lines.append(f"{len(result.skipped)} steps were not reached")
     if result.is_success:
-        video = result.delivered.get("video.mp4")
-        lines.append(str(video or out_dir))
-        lines += [f"  {line}" for line in _places(path for path in result.delivered if path != "video.mp4")]
+        video = next((name for name in ("video.mp4", "preview.mp4") if name in result.delivered), None)
+        lines.append(str(result.delivered[video] if video else out_dir))
+        lines += [f"  {line}" for line in _places(path for path in result.delivered if path != video)]
     worked = duration_text(sum(result.seconds_by_stage.values()))
     lines.append(f"{len(result.executed)} steps run ({worked} of work), {len(result.reused)} reused")
     return "\n".join(lines)

@@ -158,8 +158,10 @@ def _backends(collector: Collector, spec: Spec) -> Mapping[str, str]:
     for metric in spec.expect.bounds if spec.expect is not None else ():
         if (measuring := backend_measuring(metric)) is not None:
             chosen.setdefault(measuring.stage, measuring.id)
-    if "render" in spec.backends and "check" not in spec.backends:
-        chosen["check"] = chosen["render"]  # the scene is looked at as it is drawn
+    if "render" in spec.backends:
+        for stage in ("check", "preview"):  # the scene is looked at as it is drawn
+            if stage not in spec.backends:
+                chosen[stage] = chosen["render"]
     standing_in = [stage for stage in _STANDS_IN if chosen[stage] == "embedded" and stage not in spec.backends]
     if spec.profile != "draft" and standing_in:
         what = f"profile {spec.profile} has no models of its own for {', '.join(standing_in)} yet: `embedded` does them"

@@ -32,6 +32,7 @@ PIPELINE_ORDER = (
     "assemble",
     "open_blend",
     "check",
+    "preview",
     "render",
     "depth_range",
     "customize",
@@ -45,8 +46,18 @@ PIPELINE_ORDER = (
     "compare_depth",
     "depth_agreement",
     "read_video",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
     "measure",
     "evaluate",
+    "drawing_scale",
+    "draw_photo",
+    "draw_scene",
+    "draw_passes",
+    "draw_result",
 )
 
 

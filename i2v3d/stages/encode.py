@@ -7,10 +7,11 @@ thread, so that equal frames give equal bytes on any number of cores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from i2v3d.artifacts.images import Frames, Image
 from i2v3d.artifacts.scene import Video
 from i2v3d.errors import StageError
-from i2v3d.geometry.frames import Array
+from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.generate_keyframes import keyframe_ref
 
@@ -96,19 +97,26 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     if not pictures:
         raise StageError("there is no frame to encode")
     outputs = Outputs(Video(work.output("video")))
-    _encode(pictures, params, outputs.video, work)
+
+    def frames() -> Iterator[tuple[int, Array]]:
+        for index, picture in enumerate(pictures):
+            yield index, picture.read()
+            work.progress((index + 1) / len(pictures))
+
+    height, width = pictures[0].read().shape[:2]
+    write_video(outputs.video.path, frames(), Resolution(width, height), params)
     return outputs
 
 
-def _encode(pictures: list[Image], params: Params, video: Video, work: WorkDir) -> None:
+def write_video(file: Path, frames: Iterable[tuple[int, Array]], size: Resolution, params: Params) -> None:
+    """Writes an MP4 of pictures uint8 (height, width, 3), each with the number of the frame at which it is shown."""
     import av
 
-    height, width = pictures[0].read().shape[:2]
     # `bitexact` leaves the library's version out of the file.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
-    with av.open(str(video.path), "w", format="mp4", options=options) as container:
+    with av.open(str(file), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=Fraction(params.fps).limit_denominator(_RATE_DENOMINATOR))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE
@@ -121,12 +129,11 @@ def _encode(pictures: list[Image], params: Params, video: Video, work: WorkDir) 
             # Without it x264's bytes differ between processors, and with AVX-512 from one process to the next.
             "x264-params": "cpu-independent=1",
         }
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(planes_of(picture.read()), format="yuv420p")
-            frame.pts = index
+        for number, pixels in frames:
+            frame = av.VideoFrame.from_ndarray(planes_of(pixels), format="yuv420p")
+            frame.pts = number
             frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
             container.mux(stream.encode(frame))
-            work.progress((index + 1) / len(pictures))
         container.mux(stream.encode(None))
 
 

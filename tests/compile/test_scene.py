@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from i2v3d.compile.scene import compile_scene
+from i2v3d.compile.scene import REPORT_STAGES, compile_scene
 from i2v3d.spec import load_scene
 from i2v3d.stages import load_stages
 
@@ -37,3 +37,12 @@ def test_every_finished_frame_is_delivered_once_from_its_interval(graph_of):
         index: (frames[f"frames/{index:06d}.png"].node, frames[f"frames/{index:06d}.png"].start) for index in (25, 60)
     }
     assert found == {25: ("interpolate[25-50]", 0), 60: ("interpolate[50-60]", 10)}
+
+
+def test_without_the_report_the_graph_delivers_the_same(graph_of):
+    whole = graph_of()
+    plain = whole.without(REPORT_STAGES)
+    assert {node.stage for node in whole.nodes.values()} - {node.stage for node in plain.nodes.values()} == set(
+        REPORT_STAGES
+    )
+    assert (plain.deliverables, plain.places) == (whole.deliverables, whole.places)

@@ -19,7 +19,8 @@ from scenes import ROOT, SPEC, i2v3d, write_spec
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
 # A .blend's bytes differ between equal runs (Blender's own doing); its truth is the scene cache.
-VOLATILE = {"scene.blend"}
+# What lies beside a result tells when and how it was built.
+VOLATILE = {"scene.blend", "build.json", "report.html"}
 
 
 def digests(folder: Path) -> dict[str, str]:
