@@ -75,7 +75,6 @@ def evaluate(
     options = BuildOptions(
         out_dir=project.store.root / "measured" / scene.name,
         jobs=project.options.jobs,
-        force=project.options.force,
         devices=project.options.devices,
     )
     result = build(graph, project.store, options, on_event)

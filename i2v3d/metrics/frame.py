@@ -57,20 +57,11 @@ class FrameValues:
 
 
 @dataclass(frozen=True)
-class MeasuredFrame:
-    """A frame of a result beside its render; what several metrics need of it is worked out once.
-
-    Attributes:
-        result, render: uint8 (height, width, 3), sRGB.
-        image_from_camera: (3, 3) of the render's camera.
-        never_photographed: Ids of what was added to the scene; it is as it is meant to be.
-    """
+class FramePair:
+    """A frame of a result, and its render: uint8 (height, width, 3), sRGB."""
 
     result: Array
     render: Array
-    passes: FramePasses
-    image_from_camera: Array
-    never_photographed: tuple[int, ...] = ()
 
     @cached_property
     def is_equal(self) -> bool:
@@ -78,14 +69,28 @@ class MeasuredFrame:
         return bool(np.array_equal(self.result, self.render))
 
     @cached_property
-    def squared_errors(self) -> Array:
-        """Of the result against the render, by pixel."""
-        return similarity.squared_errors(self.result, self.render)
-
-    @cached_property
     def difference(self) -> Array:
         """Result less render, int16 (height, width, 3)."""
         return np.subtract(self.result, self.render, dtype=np.int16)
+
+
+@dataclass(frozen=True)
+class MeasuredFrame(FramePair):
+    """A frame with what is known of it; what several metrics need is worked out once.
+
+    Attributes:
+        image_from_camera: (3, 3) of the render's camera.
+        never_photographed: Ids of what was added to the scene; it is as it is meant to be.
+    """
+
+    passes: FramePasses
+    image_from_camera: Array
+    never_photographed: tuple[int, ...] = ()
+
+    @cached_property
+    def squared_errors(self) -> Array:
+        """Of the result against the render, by pixel."""
+        return similarity.squared_errors(self.result, self.render)
 
     @cached_property
     def luma(self) -> Array:
@@ -121,7 +126,7 @@ class MeasuredFrame:
 def measure_frame(
     frame: MeasuredFrame,
     following: MeasuredFrame | None,
-    previous: MeasuredFrame | None,
+    previous: FramePair | None,
 ) -> FrameValues:
     """Returns everything that is measured on a frame.
 
@@ -256,10 +261,11 @@ def _camera(frame: MeasuredFrame, registered: Registration) -> CameraError | Non
     return camera.solve_camera_error(points, at + registered.shift_px[is_far_and_still], frame.image_from_camera)
 
 
-def _flicker(previous: MeasuredFrame | None, frame: MeasuredFrame, following: MeasuredFrame | None) -> float | None:
+def _flicker(previous: FramePair | None, frame: MeasuredFrame, following: MeasuredFrame | None) -> float | None:
     if previous is None or following is None:
         return None
-    three, is_still = (previous, frame, following), continuity.is_still(frame.passes)
+    three: tuple[FramePair, ...] = (previous, frame, following)
+    is_still = continuity.is_still(frame.passes)
     if all(one.is_equal for one in three):
         return 0.0 if is_still.any() else None
     return continuity.flicker_square([one.difference for one in three], is_still)
@@ -312,4 +318,4 @@ class _Onward:
         return float(errors.mean()) if len(errors) >= _LEAST_TRACKED else None
 
 
-__all__ = ["FrameValues", "MeasuredFrame", "Registration", "measure_frame", "register"]
+__all__ = ["FramePair", "FrameValues", "MeasuredFrame", "Registration", "measure_frame", "register"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from i2v3d.artifacts.images import Image
 from i2v3d.artifacts.passes import Passes
 from i2v3d.artifacts.scene import FrameStates
-from i2v3d.metrics.frame import FrameValues, MeasuredFrame, measure_frame
+from i2v3d.metrics.frame import FramePair, FrameValues, MeasuredFrame, measure_frame
 from i2v3d.metrics.frame_file import FrameMeasures
 from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.finished_frames import finished_frames
@@ -87,7 +87,7 @@ def nodes(scene: Scene) -> Iterator[Node]:
 
 def measuring_nodes(scene: Scene, results: Sequence[OutputRef], label: str = "") -> Iterator[Node]:
     """Yields one node for each group of frames of a clip; `label` tells clips of one scene apart."""
-    count = scene.output.frame_count
+    count = len(results)
     for first in range(0, count, GROUP):
         last = min(first + GROUP, count) - 1
         around = range(max(0, first - 1), min(count, last + 2))
@@ -122,7 +122,7 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
 
 def _measure(inputs: Inputs, params: Params, work: WorkDir) -> Iterator[FrameValues]:
     start = 1 if params.has_previous else 0
-    previous = _frame(inputs, 0, params) if params.has_previous else None
+    previous: FramePair | None = _pair(inputs, 0) if params.has_previous else None
     current = _frame(inputs, start, params)
     for index in range(start, start + params.count):
         following = _frame(inputs, index + 1, params) if index + 1 < len(inputs.results) else None
@@ -133,15 +133,19 @@ def _measure(inputs: Inputs, params: Params, work: WorkDir) -> Iterator[FrameVal
 
 
 def _frame(inputs: Inputs, index: int, params: Params) -> MeasuredFrame:
+    pair = _pair(inputs, index)
+    return MeasuredFrame(
+        result=pair.result,
+        render=pair.render,
+        passes=inputs.passes[index].read(),
+        image_from_camera=inputs.states.item(index).read_arrays()["image_from_camera"],
+        never_photographed=params.never_photographed,
+    )
+
+
+def _pair(inputs: Inputs, index: int) -> FramePair:
     result, render = inputs.results[index], inputs.renders[index]
     pixels = render.read()
     # Where a backend had nothing to add, the file is the render's own: decoding it again takes 15 ms.
     same = result.path.read_bytes() == render.path.read_bytes()
-    state = inputs.states.item(index).read_arrays()
-    return MeasuredFrame(
-        result=pixels if same else result.read(),
-        render=pixels,
-        passes=inputs.passes[index].read(),
-        image_from_camera=state["image_from_camera"],
-        never_photographed=params.never_photographed,
-    )
+    return FramePair(pixels if same else result.read(), pixels)
