@@ -37,6 +37,7 @@ SHARED = {
     "i2v3d.errors",
     "i2v3d.resources",
     "i2v3d.spec.resolved_generation",
+    "i2v3d.spec.resolved_expect",
     "i2v3d.backends.catalog",
     "i2v3d.backends.weights",
     "i2v3d.rigs.presets",

@@ -15,6 +15,8 @@ from i2v3d import __version__
 from i2v3d.cli.build import build, explain, graph, plan
 from i2v3d.cli.cache import cache
 from i2v3d.cli.cameras import cameras
+from i2v3d.cli.check import check
+from i2v3d.cli.diff import diff
 from i2v3d.cli.evaluate import evaluate
 from i2v3d.cli.lock import verify
 from i2v3d.cli.machine import backends, doctor, stages
@@ -36,8 +38,10 @@ for _command in (
     graph,
     plan,
     build,
+    check,
     evaluate,
     explain,
+    diff,
     stages,
     backends,
     schema,

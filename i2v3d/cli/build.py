@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from i2v3d.cli.matrix import build_matrix, plan_matrix, split_options, with_matrix
 from i2v3d.cli.options import (
     LockedCommand,
     exit_code_of,
@@ -34,10 +35,16 @@ def graph(form: str, **options: Any) -> None:
 @with_project_options
 @with_selection
 @with_devices
+@with_matrix
 @with_lock
 def plan(**options: Any) -> None:
     """Say which steps a build would run, and why."""
     from i2v3d.execute.project import unchanged_build
+
+    options, matrix = split_options(options)
+    if matrix is not None:
+        plan_matrix(options, matrix)
+        return
 
     if (summary := unchanged_build(project_options(options))) is not None:
         click.echo(f"{summary['scene']}: {summary['steps']} up to date")
@@ -58,6 +65,7 @@ def plan(**options: Any) -> None:
 @with_project_options
 @with_selection
 @with_devices
+@with_matrix
 @with_lock
 @click.option("--jobs", "-j", type=click.IntRange(1), help="CPU cores to use [all].")
 @click.option("--keep-going", "-k", is_flag=True, help="After a failure, finish what does not depend on it.")
@@ -67,6 +75,9 @@ def build(progress: str, **options: Any) -> None:
     """Build the video, doing only what is not done yet."""
     from i2v3d.execute.project import unchanged_build
 
+    options, matrix = split_options(options)
+    if matrix is not None:
+        sys.exit(build_matrix(options, matrix, progress))
     chosen = project_options(options)
     if (summary := unchanged_build(chosen)) is not None:
         for warning in summary.get("warnings", ()):

@@ -82,6 +82,7 @@ class BuildResult:
         seconds_by_stage: Work done now, by stage kind.
         log_dir: Folder with this build's events (`.jsonl`) and trace (`.trace.json`).
         number: Number of the build record, for `explain`.
+        written: What the finishers left beside the deliverables.
     """
 
     delivered: Mapping[str, Path]
@@ -92,6 +93,7 @@ class BuildResult:
     seconds_by_stage: Mapping[str, float]
     log_dir: Path
     number: int
+    written: tuple[Path, ...] = ()
 
     @property
     def is_success(self) -> bool:
@@ -198,10 +200,11 @@ class _Build:
             self.store.state.set_duration(f"stage/{self.graph.nodes[step].stage}", seconds)
         self.store.records.touch(result.records.values())
         self.store.state.flush()
-        files = delivery.files() if delivery else ()
+        written: tuple[Path, ...] = ()
         if delivery is not None and not result.failed:
-            files += self._written_by_finishers(result, delivery, number)
+            written = self._written_by_finishers(result, delivery, number)
         if self.options.fast_path is not None and not result.failed:
+            files = (*(delivery.files() if delivery else ()), *written)
             with suppress(OSError):  # a file went away meanwhile: the next no-op is only slower
                 fast_path = self.options.fast_path.with_warnings(self.log.warnings)
                 fast_path.remember(self.store, self.resolver, result.records, files)
@@ -217,6 +220,7 @@ class _Build:
             seconds_by_stage=self.log.seconds_by_stage(),
             log_dir=name.parent,
             number=number,
+            written=written,
         )
 
     def _written_by_finishers(self, result: PassResult, delivery: Delivery, number: int) -> tuple[Path, ...]:

@@ -289,7 +289,7 @@ def load_spec(options: ProjectOptions) -> LoadedScene:
     return load_scene(
         options.spec_file,
         overrides=options.overrides,
-        variables=_read_variables(options.variables),
+        variables=read_variables(options.variables),
         variant=options.variant,
         profile=options.profile,
         allow_paths=options.allow_paths,
@@ -302,7 +302,12 @@ def open_project(options: ProjectOptions) -> Project:
     return Project(options, load_spec(options), loaded_at_ns)
 
 
-def _read_variables(file: Path | None) -> Mapping[str, Any] | None:
+def read_variables(file: Path | None) -> Mapping[str, Any] | None:
+    """Returns the template variables in a YAML file, None without a file.
+
+    Raises:
+        UsageError: It can't be read, or is no mapping.
+    """
     if file is None:
         return None
     import yaml

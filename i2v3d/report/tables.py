@@ -67,7 +67,8 @@ def result_text(result: BuildResult, out_dir: Path) -> str:
     if result.is_success:
         video = next((name for name in ("video.mp4", "preview.mp4") if name in result.delivered), None)
         lines.append(str(result.delivered[video] if video else out_dir))
-        lines += [f"  {line}" for line in _places(path for path in result.delivered if path != video)]
+        others = (path for path in (*result.delivered, *(path.name for path in result.written)) if path != video)
+        lines += [f"  {line}" for line in _places(others)]
     worked = duration_text(sum(result.seconds_by_stage.values()))
     lines.append(f"{len(result.executed)} steps run ({worked} of work), {len(result.reused)} reused")
     return "\n".join(lines)

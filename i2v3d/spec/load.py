@@ -115,7 +115,7 @@ def load_scene(
     if scene is None or problems:
         raise SpecError(tuple(in_order(problems)))
     if variant is not None:
-        scene = replace(scene, name=f"{scene.name}-{variant}")
+        scene = replace(scene, name=f"{scene.name}-{variant}", title=scene.name)
     return LoadedScene(
         scene=scene,
         files=tuple(dict.fromkeys([*reading.files, *collector.files_read])),
@@ -124,6 +124,20 @@ def load_scene(
         variants=MappingProxyType(variants.plain()),
         tree=tree,
     )
+
+
+def variant_names(
+    path: Path | str, *, variables: Mapping[str, Any] | None = None, allow_paths: tuple[Path, ...] = ()
+) -> tuple[str, ...]:
+    """Returns the names of a spec's variants, without checking anything else of it.
+
+    Raises:
+        SpecError: The spec, or a file that it includes, can't be read or parsed.
+    """
+    file = _spec_file(Path(path).absolute())
+    reading = Reading(file.parent, tuple(allow_paths), dict(variables or {}))
+    variants = read_tree(reading, file, {}).child("variants")
+    return tuple(variants.value) if variants is not None and isinstance(variants.value, dict) else ()
 
 
 def _spec_file(path: Path) -> Path:

@@ -18,6 +18,7 @@ from i2v3d.spec.resolve_bodies import resolve_bodies
 from i2v3d.spec.resolve_camera import declared_fov, resolve_camera, resolve_rig
 from i2v3d.spec.resolve_deforming import resolve_deforming, with_detail
 from i2v3d.spec.resolve_edits import check_removed
+from i2v3d.spec.resolve_expect import resolve_expect
 from i2v3d.spec.resolve_focus import resolve_depth_of_field
 from i2v3d.spec.resolve_generation import resolve_generation
 from i2v3d.spec.resolve_keyframes import resolve_keyframes
@@ -92,6 +93,7 @@ def resolve(spec: Spec, collector: Collector, name: str) -> resolved.Scene | Non
         deforming=MappingProxyType(deforming),
         depth_of_field=resolve_depth_of_field(collector, spec, timing, names, fov_rad=fov_rad),
         sequences=MappingProxyType(plays),
+        expect=resolve_expect(collector, spec),
     )
     _check_rest(collector, spec, timing, names)
     return None if collector.errors else scene
@@ -183,5 +185,3 @@ def _check_rest(collector: Collector, spec: Spec, timing: Timing, names: tuple[s
             if collector.has_key((section,)):
                 message = f"`{section}` has no effect beside `scene: {{blend: ...}}`: the file has its own"
                 collector.warn((section,), message, "remove the section")
-    if spec.expect is not None:
-        collector.not_yet(("expect",), "checking expectations is", "remove the section")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from i2v3d.geometry.resolution import Resolution
+from i2v3d.spec.resolved_expect import Expectations
 from i2v3d.spec.resolved_generation import Generation
 from i2v3d.spec.resolved_motion import MeshPlay as MeshPlay
 from i2v3d.spec.resolved_motion import MotionKey as MotionKey
@@ -405,6 +406,7 @@ class Scene:
     """A whole scene, ready to compile.
 
     Attributes:
+        name: Names its output folder and its builds.
         backends: Catalog id by stage kind; every stage that needs a backend is in it.
         seed: Seed of everything random.
         generation: What only generative backends read.
@@ -414,6 +416,9 @@ class Scene:
         deforming: Cloths and soft bodies by object name, in the order of the objects.
         depth_of_field: None for a pinhole.
         sequences: When the objects whose meshes come as sequences show which, in the order of the objects.
+        title: What the script calls it: the name without variant and sweeps, so that variants that differ in
+            nothing the script says share it.
+        expect: What a regression check holds the result to; read by no stage.
     """
 
     name: str
@@ -436,6 +441,8 @@ class Scene:
     deforming: Mapping[str, Deforming] = field(default_factory=dict)
     depth_of_field: DepthOfField | None = None
     sequences: Mapping[str, MeshPlay] = field(default_factory=dict)
+    title: str = ""
+    expect: Expectations = field(default_factory=Expectations)
 
     @property
     def drawn(self) -> tuple[SceneObject, ...]:

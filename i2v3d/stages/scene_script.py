@@ -148,7 +148,7 @@ def nodes(scene: Scene) -> Iterable[Node]:
         name="scene_script",
         stage="scene_script",
         params=Params(
-            name=scene.name,
+            name=scene.title or scene.name,
             size=scene.output.size,
             fps=scene.output.fps,
             frame_count=scene.output.frame_count,

@@ -227,17 +227,14 @@ if (strip) {
 
 // ---- plots --------------------------------------------------------------------------------------------------------
 {
-  const text = (value) => {
-    if (value === null || value === undefined) return "–";
-    return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
-  };
+  const text = ({ values, digits }, frame) => ((values[frame] ?? null) === null ? "–" : values[frame].toFixed(digits));
   const cells = [...document.querySelectorAll(".now[data-metric]")].filter((cell) => data.metrics[cell.dataset.metric].values.length);
   const plots = [...document.querySelectorAll(".plot[data-metric]")];
   const cursors = plots.map((plot) => plot.querySelector(".cursor"));
   Clock.follow((frame) => {
     const at = data.frames > 1 ? (1000 * Math.max(0, frame)) / (data.frames - 1) : 0;
     cursors.forEach((cursor) => cursor.setAttribute("transform", `translate(${at} 0)`));
-    cells.forEach((cell) => { cell.textContent = text(data.metrics[cell.dataset.metric].values[Math.max(0, frame)]); });
+    cells.forEach((cell) => { cell.textContent = text(data.metrics[cell.dataset.metric], Math.max(0, frame)); });
   });
   plots.forEach((plot) => {
     const svg = plot.querySelector("svg");

@@ -19,7 +19,8 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import ROOT, SPEC, i2v3d, write_spec
 
-from tests.browser import Browser, find_chromium
+from i2v3d.execute.environment import find_browser
+from tests.browser import Browser
 from tests.watched import Watched, save_by_renaming, watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.blender]
@@ -215,9 +216,9 @@ def test_a_normal_build_knows_no_preview_and_leaves_one_alone(spec):
 
 @pytest.fixture
 def browser():
-    program = find_chromium()
+    program = find_browser()
     if program is None:
-        pytest.skip("there is no Chromium")
+        pytest.skip("no Chromium is installed: `i2v3d doctor --fix --tests` installs one")
     browser = Browser(program)
     yield browser
     browser.close()

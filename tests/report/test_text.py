@@ -1,5 +1,7 @@
 """Errors and tables as people read them."""
 
+from dataclasses import replace
+
 import pytest
 
 from i2v3d.errors import Problem, SpecError, StageError, StepFailure, UsageError
@@ -79,9 +81,11 @@ def test_a_stages_own_error_is_told_at_its_place_in_the_spec(tmp_path):
 def test_numbered_files_of_one_folder_are_one_line_of_a_result(tmp_path):
     paths = ("scene.glb", "keyframes/000000.png", "check/findings.json", "keyframes/000015.png", "stills/000000.png")
     result = BuildResult({path: tmp_path / path for path in paths}, (), (), (), {}, {}, tmp_path, 1)
+    result = replace(result, written=(tmp_path / "report.html",))
     assert result_text(result, tmp_path).splitlines()[1:-1] == [
         "  check/findings.json",
         "  keyframes/ (2 files)",
+        "  report.html",
         "  scene.glb",
         "  stills/000000.png",
     ]

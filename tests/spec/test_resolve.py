@@ -255,7 +255,6 @@ def test_a_depth_file_is_a_layout(load, project):
 
 UNAVAILABLE = {
     "backends: {segment: sam2}": "backends.segment: backend `sam2` of stage segment is not available yet",
-    "expect: {ssim_to_render: '>= 0.7'}": "expect: checking expectations is not available yet",
     "background: dust3r": "background: the layout model `dust3r` is not available yet",
     "background: {layout: {views: [photo.jpg]}}": "background.layout.views: layouts from several photos are not",
 }

@@ -34,7 +34,6 @@ def test_every_section_loads_and_what_is_not_possible_yet_is_named(project):
     }
     assert [problem.path for problem in loaded.unavailable] == [
         "objects.gone.mesh",
-        "expect",
     ]
 
 

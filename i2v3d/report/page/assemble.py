@@ -156,9 +156,7 @@ def _data(
         },
         "keyframes": scene.keyframing.frames,
         "unobserved": [round(fact["unobserved"], 4) for fact in facts],
-        "metrics": [
-            {"name": row.measured.name, "values": row.values} for row in (metric_rows(metrics) if metrics else ())
-        ],
+        "metrics": [{"values": row.values, "digits": row.digits} for row in (metric_rows(metrics) if metrics else ())],
         "view": view,
     }
 

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from i2v3d.artifacts.metrics import ClipMetrics, Measured
+from i2v3d.metrics.catalog import KINDS, kind_of
 
 WIDTH, HEIGHT = 1000.0, 160.0
 """Size of a plot in its own units; the page stretches it."""
 
 _PADDING = 0.08
 _MOST_POINTS = 1200
+_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,50 @@ class Plot:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric, as the page shows it. worst: (frame, value) where it has values over time."""
+    """A metric, as the page shows it.
+
+    Attributes:
+        title, explanation: In words; the name and nothing for a metric that a plug-in brought.
+        about: The object that it is of, or empty.
+        worst: (frame, value) where it has values over time.
+        range: The smallest and the largest value over time.
+        digits: Decimals that mean something.
+    """
 
     measured: Measured
+    title: str
+    about: str
+    explanation: str
     value: str
     worst: tuple[int, str] | None
     plot: Plot | None
+    range: tuple[str, str]
     values: tuple[float | None, ...]
+    digits: int
 
 
 def metric_rows(metrics: ClipMetrics) -> tuple[MetricRow, ...]:
     """Returns the metrics in the order in which people read them."""
     rows = []
-    for one in metrics.measured.values():
-        worst = one.worst_frame
-        has_plot = sum(value is not None for value in one.frames) > 1
+    order = {name: index for index, name in enumerate(KINDS)}
+    for one in sorted(metrics.measured.values(), key=lambda one: order.get(one.name.partition("[")[0], len(order))):
+        kind, worst = kind_of(one.name), one.worst_frame
+        digits = kind.digits if kind is not None else _DIGITS
+        # Noise below the digits that mean something would fill a plot of its own.
+        values = tuple(None if value is None else round(value, digits) for value in one.frames)
+        known = [value for value in values if value is not None]
         rows.append(
             MetricRow(
                 one,
-                number_text(one.value),
-                None if worst is None else (worst, number_text(one.frames[worst])),
-                plot(one.frames) if has_plot else None,
-                tuple(None if value is None else float(f"{value:.4g}") for value in one.frames),
+                title=kind.title[:1].upper() + kind.title[1:] if kind is not None else one.name,
+                about=one.name.partition("[")[2].removesuffix("]"),
+                explanation=kind.explanation if kind is not None else "",
+                value=f"{one.value:.{digits}f}",
+                worst=None if worst is None else (worst, f"{one.frames[worst]:.{digits}f}"),
+                plot=plot(values) if len(known) > 1 else None,
+                range=(f"{min(known, default=0):.{digits}f}", f"{max(known, default=0):.{digits}f}"),
+                values=values,
+                digits=digits,
             )
         )
     return tuple(rows)

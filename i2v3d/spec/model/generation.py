@@ -45,7 +45,8 @@ METRICS = (
     "camera_path_share",
     "camera_rotation_error",
 )
-_BOUND = re.compile(r"\s*(>=|<=|>|<)\s*[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*\Z")
+_BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*\Z")
+_OF_OBJECT = re.compile(r"([^\[\]]+)\[(.+)\]\Z", re.DOTALL)
 
 
 class StrengthKey(SpecPart):
@@ -242,7 +243,12 @@ class Interpolate(SpecPart):
 class PathExpectation(SpecPart):
     """What the camera path must keep to."""
 
-    inside: Annotated[str, Word("scene")] = documented("scene", "Where it must stay.", examples=("scene",))
+    inside: Annotated[str, Word("scene")] = documented(
+        "scene",
+        "Where it must stay: in every frame above the ground, before the background, outside every object, and so that "
+        "no part of the picture looks past the end of the scene.",
+        examples=("scene",),
+    )
 
 
 def _bound(value: str) -> str:
@@ -251,25 +257,56 @@ def _bound(value: str) -> str:
     return value
 
 
+def split_bound(text: str) -> tuple[str, float]:
+    """Returns the relation and the number of a checked bound."""
+    match = _BOUND.match(text)
+    assert match is not None  # checked when the spec was read
+    return match.group(1), float(match.group(2))
+
+
+def split_metric(name: str) -> tuple[str, str]:
+    """Returns metric and object of `silhouette_iou[rocket]`; the object is empty where none is named."""
+    match = _OF_OBJECT.match(name)
+    return (match.group(1), match.group(2)) if match else (name, "")
+
+
 class Expect(SpecPart):
-    """What a regression check holds the result to."""
+    """What `i2v3d check` holds the result to."""
 
     camera_path: PathExpectation | None = documented(
         None, PathExpectation.__doc__ or "", examples=({"inside": "scene"},)
     )
-    bounds: dict[str, Annotated[Text, AfterValidator(_bound)]] = documented(
-        {}, "Metric name to bound.", examples=({"ssim_to_render": ">= 0.70"},)
+    findings: Annotated[str, Word("none")] | None = documented(
+        None,
+        "`none`: what the check of the assembled scene finds is a failure; without it, it is only told.",
+        examples=("none",),
     )
-    short_schemas = ({"type": "object", "properties": {name: {"type": "string"} for name in METRICS}},)
+    bounds: dict[str, Annotated[Text, AfterValidator(_bound)]] = documented(
+        {},
+        "Metric name to bound; `silhouette_iou[rocket]` is that of one object.",
+        examples=({"ssim_to_render": ">= 0.70"},),
+    )
+    short_schemas = (
+        {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in METRICS},
+            "patternProperties": {rf"^({'|'.join(METRICS)})\[.+\]$": {"type": "string"}},
+        },
+    )
 
     @classmethod
     def shorten(cls, value: Any) -> Any:
         """Moves metrics, which are written beside `camera_path`, into `bounds`."""
-        if not isinstance(value, dict) or "bounds" in value:
+        if not isinstance(value, dict):
             return value
-        known = (*METRICS, "camera_path")
-        for name in value:
-            if name not in known:
-                raise wrong(f"unknown metric `{name}`", hint_for(str(name), known, label="metrics"))
-        rest = {name: bound for name, bound in value.items() if name != "camera_path"}
-        return {"bounds": rest, **({"camera_path": value["camera_path"]} if "camera_path" in value else {})}
+        others = ("camera_path", "findings")
+        beside = {name: bound for name, bound in value.items() if name not in (*others, "bounds")}
+        below = value["bounds"] if isinstance(value.get("bounds"), dict) else {}
+        for name in (*beside, *below):
+            if split_metric(str(name))[0] not in METRICS:
+                known = METRICS if name in below else (*METRICS, *others)
+                raise wrong(f"unknown metric `{name}`", hint_for(split_metric(str(name))[0], known, label="metrics"))
+        if not beside:
+            return value
+        kept = {name: value[name] for name in others if name in value}
+        return {**kept, "bounds": {**below, **beside}} if below or "bounds" not in value else value

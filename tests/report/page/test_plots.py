@@ -44,14 +44,17 @@ def test_a_row_has_its_worst_frame_and_a_plot_where_there_is_one():
         3,
         24.0,
         {
-            "ssim": Measured("ssim", 0.9, "higher", frames=(0.95, 0.8, 0.95)),
-            "camera": Measured("camera", 1.5, "lower", "m"),
+            "ssim_to_render": Measured("ssim_to_render", 0.9, "higher", frames=(0.95, 0.8, 0.95)),
+            "displacement[cup]": Measured("displacement[cup]", 1.5, "lower", "px"),
+            "of_a_plug_in": Measured("of_a_plug_in", 2, "lower"),
         },
     )
-    ssim, camera = metric_rows(metrics)
+    ssim, displacement, own = metric_rows(metrics)
     assert ssim.worst == (1, "0.8000")
     assert ssim.plot is not None
-    assert (camera.worst, camera.plot) == (None, None)
+    assert (ssim.title, ssim.range) == ("SSIM to the render", ("0.8000", "0.9500"))
+    assert (displacement.about, displacement.worst, displacement.plot) == ("cup", None, None)
+    assert (own.title, own.value, own.explanation) == ("of_a_plug_in", "2.000", "")
 
 
 @pytest.mark.parametrize(
