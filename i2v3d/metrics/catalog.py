@@ -168,7 +168,7 @@ _KINDS = (
         "D-RMSE",
         "",
         "lower",
-        "that of the depth model",
+        "0",
         "Error of the depth that Depth Anything sees in the result against that in the render (needs its weights).",
         4,
     ),
