@@ -8,8 +8,9 @@ from scipy.ndimage import binary_dilation
 
 from i2v3d.backends.embedded import render_gl
 from i2v3d.backends.embedded.render_cycles import CyclesRenderer
-from i2v3d.backends.embedded.render_gl import GlRenderer
+from i2v3d.backends.embedded.render_gl import GlRenderer, check_drawn
 from i2v3d.errors import BlenderError, MissingBackendError
+from i2v3d.execute.step import _TRANSIENT
 from tests import hand_made_scene as hand
 
 RENDERERS = [
@@ -103,3 +104,12 @@ def test_a_scene_cache_that_is_broken_is_a_blender_error_and_the_next_call_works
     with pytest.raises(BlenderError, match=r"geometry\.npz"):
         renderer.render(broken, states(cache, 0), 0, hand.SIZE)
     assert renderer.render(cache.static.path, states(cache, 0), 0, hand.SIZE).passes.ids.max() == 3
+
+
+def test_a_frame_that_was_not_drawn_is_an_error_that_the_engine_tries_again():
+    depth_m = np.array([[1.0, np.inf]], np.float32)
+    check_drawn("GL_NO_ERROR", depth_m)
+    for gl_error, depths in (("GL_OUT_OF_MEMORY", depth_m), ("GL_NO_ERROR", np.array([[np.nan, 1.0]], np.float32))):
+        with pytest.raises(OSError, match="OpenGL") as caught:
+            check_drawn(gl_error, depths)
+        assert caught.value.errno in _TRANSIENT
