@@ -88,7 +88,9 @@ def test_the_video_has_every_frame(built):
 def test_a_killed_build_loses_nothing_that_was_finished(built):
     _, _, before, after = built
     assert INTERVALS[0] in before and "customize" in before
-    assert after == {INTERVALS[1], "encode"}
+    # What only looks at the frames may have been done or not when the kill came.
+    assert {step for step in after if not step.startswith(("draw", "measure", "evaluate"))} == {INTERVALS[1], "encode"}
+    assert not before & after
 
 
 def test_a_second_build_does_nothing(built):

@@ -73,6 +73,7 @@ def stages(tmp_path, monkeypatch):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "given.py").write_text(GIVEN)
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3]))  # of `tests`, for the worker
     monkeypatch.syspath_prepend(str(tmp_path / "code"))
     monkeypatch.setenv("I2V3D_DEVICE", "cpu")
     importlib.import_module("givenstages.given")
