@@ -223,14 +223,15 @@ class GlRenderer:
 def check_drawn(gl_error: str, depth_m: Array) -> None:
     """Makes sure that a frame was drawn and read back.
 
-    A driver that runs out of memory leaves what is read as it was, and says so only when it is asked. Once in some
-    thousand frames on a machine under heavy load a depth has been seen that was not a number.
+    A driver that runs out of memory leaves what is read as it was, and says so only when it is asked. (What else it
+    says is left aside: moderngl itself causes harmless errors.) Once in some thousand frames on a machine under heavy
+    load a depth has been seen that was not a number.
 
     Raises:
         OSError: Of a kind that the engine tries again, in a process of its own.
     """
-    if gl_error != "GL_NO_ERROR":
-        raise OSError(errno.EAGAIN, f"OpenGL says {gl_error}; the frame was not drawn")
+    if gl_error == "GL_OUT_OF_MEMORY":
+        raise OSError(errno.EAGAIN, "OpenGL is out of memory; the frame was not drawn")
     if np.isnan(depth_m.sum(dtype=np.float64)):
         raise OSError(errno.EIO, "OpenGL drew a depth that is not a number")
 

@@ -108,7 +108,8 @@ def test_a_scene_cache_that_is_broken_is_a_blender_error_and_the_next_call_works
 
 def test_a_frame_that_was_not_drawn_is_an_error_that_the_engine_tries_again():
     depth_m = np.array([[1.0, np.inf]], np.float32)
-    check_drawn("GL_NO_ERROR", depth_m)
+    for gl_error in ("GL_NO_ERROR", "GL_INVALID_OPERATION"):
+        check_drawn(gl_error, depth_m)
     for gl_error, depths in (("GL_OUT_OF_MEMORY", depth_m), ("GL_NO_ERROR", np.array([[np.nan, 1.0]], np.float32))):
         with pytest.raises(OSError, match="OpenGL") as caught:
             check_drawn(gl_error, depths)
