@@ -1,5 +1,7 @@
 """Fixtures of several folders."""
 
+import os
+
 import pytest
 
 
@@ -11,3 +13,9 @@ def tiny_models(tmp_path_factory):
     from tests.tiny_models import write_models
 
     return write_models(tmp_path_factory.mktemp("tiny_models"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as there are cores: whole builds wait for processes to start and files to be safe."""
+    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
