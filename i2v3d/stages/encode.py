@@ -24,6 +24,9 @@ from i2v3d.stages.base import Node, OutputRef, Resources, WorkDir, stage
 from i2v3d.stages.generate_keyframes import keyframe_ref
 
 if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
     from i2v3d.spec.resolved import Scene
 
 _BT709 = 1  # ITU-T H.273 code of the primaries, the transfer and the matrix alike
@@ -97,14 +100,8 @@ def run(inputs: Inputs, params: Params, backend: None, work: WorkDir) -> Outputs
     if not pictures:
         raise StageError("there is no frame to encode")
     outputs = Outputs(Video(work.output("video")))
-
-    def frames() -> Iterator[tuple[int, Array]]:
-        for index, picture in enumerate(pictures):
-            yield index, picture.read()
-            work.progress((index + 1) / len(pictures))
-
     height, width = pictures[0].read().shape[:2]
-    write_video(outputs.video.path, frames(), Resolution(width, height), params)
+    write_video(outputs.video.path, numbered(pictures, work), Resolution(width, height), params)
     return outputs
 
 
@@ -116,12 +113,8 @@ def write_video(file: Path, frames: Iterable[tuple[int, Array]], size: Resolutio
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(file), "w", format="mp4", options=options) as container:
         stream = container.add_stream("libx264", rate=Fraction(params.fps).limit_denominator(_RATE_DENOMINATOR))
-        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
-        context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
-        context.color_range = _LIMITED_RANGE
-        context.thread_count = 1
-        context.gop_size = params.gop
+        set_up(stream, size)
+        stream.codec_context.gop_size = params.gop
         stream.options = {
             "crf": str(params.crf),
             "preset": params.preset,
@@ -129,12 +122,35 @@ def write_video(file: Path, frames: Iterable[tuple[int, Array]], size: Resolutio
             # Without it x264's bytes differ between processors, and with AVX-512 from one process to the next.
             "x264-params": "cpu-independent=1",
         }
-        for number, pixels in frames:
-            frame = av.VideoFrame.from_ndarray(planes_of(pixels), format="yuv420p")
-            frame.pts = number
-            frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        write_frames(container, stream, frames)
+
+
+def set_up(stream: VideoStream, size: Resolution) -> None:
+    """Sets what every encoded clip has: its size, BT.709 colours in limited range, one thread."""
+    stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
+    context = stream.codec_context
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    context.color_range = _LIMITED_RANGE
+    context.thread_count = 1
+
+
+def write_frames(container: OutputContainer, stream: VideoStream, frames: Iterable[tuple[int, Array]]) -> None:
+    """Encodes pictures uint8 (height, width, 3), each with the number of the frame at which it is shown, to the end."""
+    import av
+
+    for number, pixels in frames:
+        frame = av.VideoFrame.from_ndarray(planes_of(pixels), format="yuv420p")
+        frame.pts = number
+        frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def numbered(pictures: list[Image], work: WorkDir) -> Iterator[tuple[int, Array]]:
+    """Yields each picture's number and pixels, and tells how far it is."""
+    for index, picture in enumerate(pictures):
+        yield index, picture.read()
+        work.progress((index + 1) / len(pictures))
 
 
 def planes_of(pixels: Array) -> Array:

@@ -20,7 +20,7 @@ from i2v3d.artifacts.scene import Gif, WebM
 from i2v3d.errors import StageError
 from i2v3d.geometry.frames import Array, Resolution
 from i2v3d.stages.base import Node, Resources, WorkDir, stage
-from i2v3d.stages.encode import clip_inputs, planes_of
+from i2v3d.stages.encode import clip_inputs, numbered, set_up, write_frames
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from i2v3d.spec.resolved import Scene
 
 _RATE_DENOMINATOR = 1001
-_BT709 = 1  # ITU-T H.273
-_LIMITED_RANGE = 1
 _GIF_WIDTH_PX = 640
 _GIF_FPS = 15.0
 
@@ -94,21 +92,11 @@ def _write_webm(file: Path, pictures: list[Image], params: Params, work: WorkDir
     size = _size_of(pictures)
     with av.open(str(file), "w", format="webm", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libvpx-vp9", rate=Fraction(params.fps).limit_denominator(_RATE_DENOMINATOR))
-        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuv420p"
-        context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
-        context.color_range = _LIMITED_RANGE
-        context.thread_count = 1
+        set_up(stream, size)
         # Zero bit rate: the quality alone decides.
         stream.options = {"crf": str(params.crf), "b": "0", "cpu-used": "4", "deadline": "good", "flags": "+bitexact"}
-        context.bit_rate = 0
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(planes_of(picture.read()), format="yuv420p")
-            frame.pts = index
-            frame.colorspace, frame.color_range = _BT709, _LIMITED_RANGE
-            container.mux(stream.encode(frame))
-            work.progress((index + 1) / len(pictures))
-        container.mux(stream.encode(None))
+        stream.codec_context.bit_rate = 0
+        write_frames(container, stream, numbered(pictures, work))
 
 
 def shown_in_gif(count: int, fps: float) -> list[int]:
